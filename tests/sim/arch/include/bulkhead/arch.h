@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * <bulkhead/arch.h> for the simulator: the same names, a virtual clock. Reading the clock, pausing and writing a device
+ * register are the points where the simulator may move time on and let another core or the device run.
+ */
+#ifndef BULKHEAD_ARCH_H
+#define BULKHEAD_ARCH_H
+
+#include <bulkhead/types.h>
+
+struct bh_core;
+
+struct bh_core *sim_core_self(void);
+uint64_t sim_clock_now(void);
+void sim_pause(void);
+void sim_mmio_write(volatile void *addr, uint64_t value, unsigned width_bytes);
+
+BH_INLINE struct bh_core *
+bh_core_self(void)
+{
+	return sim_core_self();
+}
+
+BH_INLINE uint64_t
+bh_clock_now_tsc(void)
+{
+	return sim_clock_now();
+}
+
+BH_INLINE void
+bh_cpu_pause(void)
+{
+	sim_pause();
+}
+
+BH_INLINE void
+bh_compiler_barrier(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
+BH_INLINE void
+bh_dma_wmb(void)
+{
+	bh_compiler_barrier();
+}
+
+BH_INLINE void
+bh_dma_rmb(void)
+{
+	bh_compiler_barrier();
+}
+
+BH_INLINE void
+bh_dma_mb(void)
+{
+	bh_compiler_barrier();
+}
+
+BH_INLINE uint32_t
+bh_mmio_read32(const volatile void *addr)
+{
+	return *(const volatile uint32_t *)addr;
+}
+
+BH_INLINE uint64_t
+bh_mmio_read64(const volatile void *addr)
+{
+	return *(const volatile uint64_t *)addr;
+}
+
+BH_INLINE void
+bh_mmio_write32(volatile void *addr, uint32_t value)
+{
+	sim_mmio_write(addr, value, 4);
+}
+
+BH_INLINE void
+bh_mmio_write64(volatile void *addr, uint64_t value)
+{
+	sim_mmio_write(addr, value, 8);
+}
+
+BH_INLINE void
+bh_prefetch_read(const void *addr)
+{
+	(void)addr;
+}
+
+BH_INLINE void
+bh_prefetch_write(const void *addr)
+{
+	(void)addr;
+}
+
+#endif
