@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# Thin on purpose: meson and ninja do the work. `make help` lists what a person types.
+
+BUILD ?= build
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PACKAGES := gcc binutils meson ninja-build pkg-config libinih-dev libjansson-dev libcmocka-dev libcap-dev libseccomp-dev
+TEST_PACKAGES := $(PACKAGES) clang libclang-rt-14-dev valgrind gdb
+STYLE_PACKAGES := $(PACKAGES) clang-format clang-tidy
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo test bench deps test-deps style-deps check-style analyze clean
+
+help:
+	@echo "make demo         install what is missing, build, and run the first cell on a software NVMe device"
+	@echo "make test         install what is missing, build, and run all tests"
+	@echo "make bench        build and measure: a table, and JSON in $(BUILD)/bench.json"
+	@echo "make build        build only; the program is $(BUILD)/bulkhead"
+	@echo "make check-style  clang-format in check mode"
+	@echo "make analyze      gcc -fanalyzer and clang-tidy"
+
+# Says what it is about to install, installs only that.
+define install
+	@missing=$$(for p in $(1); do dpkg-query -W -f='$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		echo "bulkhead: about to install these Debian packages:" $$missing; \
+		$(SUDO) apt-get update -qq && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+endef
+
+deps:
+	$(call install,$(PACKAGES))
+
+test-deps:
+	$(call install,$(TEST_PACKAGES))
+
+style-deps:
+	$(call install,$(STYLE_PACKAGES))
+
+$(BUILD)/build.ninja: | deps
+	@meson setup $(BUILD) >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
+
+build: deps $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+demo: build
+	@$(SUDO) tools/demo.sh $(BUILD)
+
+test: test-deps
+	@SUDO="$(SUDO)" tools/test.sh
+
+bench: build
+	@$(SUDO) tools/bench.sh $(BUILD)
+
+check-style: style-deps
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+
+analyze: style-deps
+	@tools/analyze.sh
+
+clean:
+	rm -rf build build-*
