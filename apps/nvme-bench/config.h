@@ -20,7 +20,7 @@ enum nvme_bench_pattern {
 
 #define NVME_BENCH_BLOCK_BYTES_MIN 512u
 #define NVME_BENCH_BLOCK_BYTES_MAX (1u << 20)
-#define NVME_BENCH_DEPTH_MAX 1024u
+#define NVME_BENCH_DEPTH_MAX       1024u
 
 struct nvme_bench_config {
 	char device[BH_NAME_BYTES]; /* [device NAME] */
@@ -33,17 +33,17 @@ struct nvme_bench_config {
 };
 
 /* Counters. "bench.start_tsc" and "bench.end_tsc" are gauges: when a core began and when it stopped submitting. */
-#define NVME_BENCH_COUNTER_READS "bench.reads"
-#define NVME_BENCH_COUNTER_WRITES "bench.writes"
-#define NVME_BENCH_COUNTER_ERRORS "bench.errors"
-#define NVME_BENCH_COUNTER_VERIFIED "bench.verify_checked"
-#define NVME_BENCH_COUNTER_LOST "bench.verify_lost"
-#define NVME_BENCH_COUNTER_TORN "bench.verify_torn"
+#define NVME_BENCH_COUNTER_READS       "bench.reads"
+#define NVME_BENCH_COUNTER_WRITES      "bench.writes"
+#define NVME_BENCH_COUNTER_ERRORS      "bench.errors"
+#define NVME_BENCH_COUNTER_VERIFIED    "bench.verify_checked"
+#define NVME_BENCH_COUNTER_LOST        "bench.verify_lost"
+#define NVME_BENCH_COUNTER_TORN        "bench.verify_torn"
 #define NVME_BENCH_COUNTER_MISDIRECTED "bench.verify_misdirected"
-#define NVME_BENCH_COUNTER_CORRUPT "bench.verify_corrupt"
-#define NVME_BENCH_COUNTER_UNCHECKED "bench.verify_unchecked"
-#define NVME_BENCH_GAUGE_START "bench.start_tsc"
-#define NVME_BENCH_GAUGE_END "bench.end_tsc"
-#define NVME_BENCH_HIST_LATENCY "bench.latency"
+#define NVME_BENCH_COUNTER_CORRUPT     "bench.verify_corrupt"
+#define NVME_BENCH_COUNTER_UNCHECKED   "bench.verify_unchecked"
+#define NVME_BENCH_GAUGE_START         "bench.start_tsc"
+#define NVME_BENCH_GAUGE_END           "bench.end_tsc"
+#define NVME_BENCH_HIST_LATENCY        "bench.latency"
 
 #endif

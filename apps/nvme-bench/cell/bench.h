@@ -28,9 +28,9 @@ struct worker {
 	const struct bh_nvme_ns *ns;
 	const struct nvme_bench_config *config;
 	struct slot *slot;
-	uint64_t now_tsc; /* time of the running poll's first completion; 0: not read yet */
-	uint64_t random;  /* xorshift state, never 0 */
-	uint64_t read_threshold; /* of 2^32: below it, an I/O is a read */
+	uint64_t now_tsc;                /* time of the running poll's first completion; 0: not read yet */
+	uint64_t random;                 /* xorshift state, never 0 */
+	uint64_t read_threshold;         /* of 2^32: below it, an I/O is a read */
 	uint64_t block_first, block_cnt; /* slice of the namespace, in blocks of block_bytes */
 	uint64_t block_next;             /* sequential patterns */
 	uint32_t lba_per_block;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apps/nvme-bench/cell/block.h"
 
-#define SECTOR_MAGIC UINT64_C(0x524f544345534842) /* "BHSECTOR" */
+#define SECTOR_MAGIC  UINT64_C(0x524f544345534842) /* "BHSECTOR" */
 #define PAYLOAD_WORDS 59
 
 struct sector {
@@ -79,7 +79,7 @@ sector_check(const struct sector *sector, uint64_t sector_idx, uint64_t run_id)
 
 enum block_verdict
 block_check(const void *buf, uint64_t sector_idx, uint32_t sector_cnt, uint64_t run_id, uint64_t generation_min,
-	    uint64_t generation_max, uint64_t *out_generation)
+            uint64_t generation_max, uint64_t *out_generation)
 {
 	const struct sector *sector = buf;
 	uint32_t lost_cnt = 0;

@@ -27,6 +27,6 @@ void block_fill(void *buf, uint64_t sector_idx, uint32_t sector_cnt, uint64_t ge
  * @out_generation: the generation found, when the verdict is BLOCK_OK
  */
 enum block_verdict block_check(const void *buf, uint64_t sector_idx, uint32_t sector_cnt, uint64_t run_id,
-			       uint64_t generation_min, uint64_t generation_max, uint64_t *out_generation);
+                               uint64_t generation_min, uint64_t generation_max, uint64_t *out_generation);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The verify pattern. For each block of its slice the worker knows which writes' data it may hold: exactly one after a
- * write that succeeded, a range after writes that failed (a failed write may or may not have reached the medium). A block
- * has at most one I/O under way, so nothing else is uncertain.
+ * write that succeeded, a range after writes that failed (a failed write may or may not have reached the medium). A
+ * block has at most one I/O under way, so nothing else is uncertain.
  */
 #include <bulkhead/cell.h>
 #include <bulkhead/log.h>
@@ -13,11 +13,12 @@
 #include "apps/nvme-bench/cell/block.h"
 
 #define UNSURE_MAX 15u
-#define PICKS_MAX 16u
+#define PICKS_MAX  16u
 /* The last read-back ends by then even if it is not through: the supervisor waits only so long for a drain. */
 #define READ_BACK_NS UINT64_C(3000000000)
 
-/* Data of the writes generation .. generation + unsure may stand in the block; generation 0: whatever was there before. */
+/* Data of the writes generation .. generation + unsure may stand in the block; generation 0: whatever was there before.
+ */
 struct block_state {
 	uint32_t generation : 27;
 	uint32_t unsure : 4;
@@ -60,7 +61,7 @@ report(const struct verify *verify, const struct slot *slot, enum block_verdict 
 	uint64_t lba = (verify->worker->block_first + slot->block_idx) * verify->worker->lba_per_block;
 	if (verdict == BLOCK_LOST)
 		bh_log_error("verify: LBA %lu holds generation %lu, want %u to %u", lba, found, state->generation,
-			     state->generation + state->unsure);
+		             state->generation + state->unsure);
 	else if (verdict == BLOCK_TORN)
 		bh_log_error("verify: LBA %lu is torn", lba);
 	else if (verdict == BLOCK_MISDIRECTED)
@@ -77,8 +78,8 @@ check_read(struct verify *verify, struct slot *slot)
 	uint64_t found = 0;
 
 	enum block_verdict verdict =
-		block_check(slot->buf, block_sector_idx(worker, slot->block_idx), block_sectors(worker), verify->run_id,
-			    state->generation, state->generation + state->unsure, &found);
+	        block_check(slot->buf, block_sector_idx(worker, slot->block_idx), block_sectors(worker), verify->run_id,
+	                    state->generation, state->generation + state->unsure, &found);
 	bh_counter_add(verify->checked, 1);
 	if (verdict == BLOCK_OK) {
 		state->generation = (uint32_t)found & 0x7ffffff;
@@ -147,9 +148,9 @@ slot_start(struct verify *verify, struct slot *slot)
 	} else {
 		slot->generation = state->generation + state->unsure + 1;
 		block_fill(slot->buf, block_sector_idx(worker, slot->block_idx), block_sectors(worker),
-			   slot->generation, verify->run_id);
+		           slot->generation, verify->run_id);
 		err = bh_nvme_write(worker->qpair, worker->ns, lba, worker->lba_per_block, slot->buf, verify_done,
-				    slot);
+		                    slot);
 	}
 	if (err != 0)
 		return; /* the queue pair is being reset: the slot stays free and the block too */
@@ -213,7 +214,8 @@ read_back(struct verify *verify)
 	uint64_t left_cnt = 0;
 
 	verify->reading_back = true;
-	for (unsigned turn = 1; verify->read_back_next < worker->block_cnt && bh_clock_now_tsc() < deadline_tsc; turn++) {
+	for (unsigned turn = 1; verify->read_back_next < worker->block_cnt && bh_clock_now_tsc() < deadline_tsc;
+	     turn++) {
 		if (bh_nvme_qpair_is_dead(worker->qpair))
 			break;
 		fill_slots(verify);

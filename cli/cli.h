@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * The `bulkhead` program: one file per subcommand, each with one entry point that takes its own argv.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+enum bh_exit {
+	BH_EXIT_OK = 0,
+	BH_EXIT_FAILED = 1,
+	BH_EXIT_USAGE = 2,
+	BH_EXIT_NOT_MET = 3,
+	BH_EXIT_REFUSED = 4,
+	BH_EXIT_REBOOT = 5,
+	BH_EXIT_ROOT = 6,
+};
+
+/* argv[0] is the subcommand's name. Return: an exit code of enum bh_exit. */
+int cmd_run(int argc, char **argv);
+int cmd_softdev(int argc, char **argv);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct command {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+        {"run", cmd_run, "start a cell, watch it, and give everything back"},
+        {"softdev", cmd_softdev, "serve a software device over vfio-user"},
+};
+
+static void
+usage(FILE *stream)
+{
+	fprintf(stream, "bulkhead " BH_VERSION ": cells beside Linux, with devices of their own\n\n"
+	                "usage: bulkhead COMMAND [OPTIONS]\n\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(stream, "  %-8s  %s\n", commands[i].name, commands[i].help);
+	fprintf(stream, "\n'bulkhead COMMAND --help' tells a command's options.\n"
+	                "exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 check not met, 4 refused for safety,\n"
+	                "            5 needs a reboot, 6 needs root\n");
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return BH_EXIT_USAGE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].fn(argc - 1, argv + 1);
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		usage(stdout);
+		return BH_EXIT_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("bulkhead %s\n", BH_VERSION);
+		return BH_EXIT_OK;
+	}
+	fprintf(stderr, "bulkhead: no command '%s'; 'bulkhead --help' lists them\n", argv[1]);
+	return BH_EXIT_USAGE;
+}
