@@ -2,8 +2,8 @@
 /**
  * Memory of a cell. Two kinds, never mixed:
  *
- *   DMA memory   in the arena; the device can read and write it; the address is the IOVA. For rings and data buffers only.
- *   heap         private; for everything else: driver state, allocator headers, bookkeeping of DMA pools.
+ *   DMA memory   in the arena; the device can read and write it; the address is the IOVA. For rings and data buffers
+ * only. heap         private; for everything else: driver state, allocator headers, bookkeeping of DMA pools.
  *
  * Nothing here is for the hot path but the pools.
  */
@@ -12,7 +12,8 @@
 
 #include <bulkhead/types.h>
 
-/* A bump allocator over a fixed range. Lives as long as the range; nothing is freed. Not safe between cores by itself. */
+/* A bump allocator over a fixed range. Lives as long as the range; nothing is freed. Not safe between cores by itself.
+ */
 struct bh_bump {
 	uintptr_t next, end;
 };
@@ -20,15 +21,16 @@ struct bh_bump {
 /* bh_bump_init - hand out [base, base + size_bytes). */
 void bh_bump_init(struct bh_bump *bump, void *base, size_t size_bytes);
 
-/* bh_bump_alloc - size_bytes at a multiple of align (a power of two), not cleared. Return: NULL when it does not fit. */
+/* bh_bump_alloc - size_bytes at a multiple of align, not cleared. NULL: no room, size 0, or align is no power of two.
+ */
 void *bh_bump_alloc(struct bh_bump *bump, size_t size_bytes, size_t align);
 
 /**
  * bh_dma_alloc - memory in the arena that lives as long as the cell, zeroed
  * @align: a power of two; rings want 4096
  *
- * Context: any core (a spin lock guards it); start-up and control paths. Return: NULL when the arena is too small: make
- * `[cell] arena` larger.
+ * Context: any core (a spin lock guards it); start-up and control paths. Return: NULL when the arena is too small (make
+ * `[cell] arena` larger), for a size of 0, or if align is no power of two.
  */
 void *bh_dma_alloc(size_t size_bytes, size_t align);
 
@@ -38,18 +40,20 @@ size_t bh_dma_free_bytes(void);
 /* bh_dma_contains - whether [addr, addr + size_bytes) lies wholly in the arena. */
 bool bh_dma_contains(const void *addr, size_t size_bytes);
 
-/* bh_heap_alloc, bh_heap_free - private memory, TLSF, zeroed, 16-byte aligned or @align. Any core; O(1). NULL: heap is full. */
+/* bh_heap_alloc, bh_heap_free - private memory, TLSF, zeroed, 16-byte aligned or @align. Any core; O(1). NULL: heap is
+ * full. */
 void *bh_heap_alloc(size_t size_bytes);
 void *bh_heap_alloc_aligned(size_t size_bytes, size_t align);
 void bh_heap_free(void *ptr);
 
 /**
- * TLSF, two-level segregated fit (Masmano et al., ECRTS 2004): allocate and free in constant time, whatever the history.
- * Used by one core at a time. All metadata is inside the pool: never put one over DMA memory.
+ * TLSF, two-level segregated fit (Masmano et al., ECRTS 2004): allocate and free in constant time, whatever the
+ * history. Used by one core at a time. All metadata is inside the pool: never put one over DMA memory.
  */
 struct bh_tlsf;
 
-/* bh_tlsf_init - make a pool of [base, base + size_bytes). Return: the pool (inside the range), NULL if it is too small. */
+/* bh_tlsf_init - make a pool of [base, base + size_bytes). Return: the pool (inside the range), NULL if it is too
+ * small. */
 struct bh_tlsf *bh_tlsf_init(void *base, size_t size_bytes);
 void *bh_tlsf_alloc(struct bh_tlsf *tlsf, size_t size_bytes);
 void *bh_tlsf_alloc_aligned(struct bh_tlsf *tlsf, size_t size_bytes, size_t align);
@@ -60,16 +64,17 @@ size_t bh_tlsf_used_bytes(const struct bh_tlsf *tlsf);
 BH_MUST_CHECK int bh_tlsf_check(const struct bh_tlsf *tlsf);
 
 /**
- * A pool of equal objects for the hot path: a stack of free indices on the heap, the objects wherever `base` is (heap or
- * arena: the objects themselves carry no bookkeeping). One core.
+ * A pool of equal objects for the hot path: a stack of free indices on the heap, the objects wherever `base` is (heap
+ * or arena: the objects themselves carry no bookkeeping). One core.
  */
 struct bh_pool {
 	uint8_t *base;
 	uint32_t object_bytes;
 	uint32_t object_cnt;
 	uint32_t free_cnt;
-	uint32_t *free_idx; /* heap */
-	uint8_t *taken;     /* heap; one byte per object: catches a double free */
+	uint64_t reciprocal; /* turns an address into an index without a division */
+	uint32_t *free_idx;  /* heap */
+	uint8_t *taken;      /* heap; one byte per object: catches a double free */
 };
 
 /**
@@ -77,7 +82,8 @@ struct bh_pool {
  * Return: 0; -BH_EINVAL for a count or size of 0 or a base of NULL; -BH_ENOMEM.
  */
 BH_MUST_CHECK int bh_pool_init(struct bh_pool *pool, void *base, uint32_t object_bytes, uint32_t object_cnt);
-/* bh_pool_init_dma - likewise, with the objects newly taken from the arena at @align. */
+/* bh_pool_init_dma - likewise, with the objects newly taken from the arena at @align. -BH_ENOMEM also if they do not
+ * fit. */
 BH_MUST_CHECK int bh_pool_init_dma(struct bh_pool *pool, uint32_t object_bytes, uint32_t object_cnt, size_t align);
 /* bh_pool_get - an object, not cleared, last freed first (it is still in the cache). NULL: empty. */
 void *bh_pool_get(struct bh_pool *pool);
