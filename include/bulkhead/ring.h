@@ -3,7 +3,8 @@
  * Bounded lock-free rings of 64-bit items: single producer single consumer, and many producers single consumer.
  *
  * Producer and consumer indices are on lines of their own, each with a cached copy of the other's, so that a line moves
- * between the cores once per batch. Items are plain values (often pointers); acquire and release order what they point at.
+ * between the cores once per batch. Items are plain values (often pointers); acquire and release order what they point
+ * at.
  */
 #ifndef BULKHEAD_RING_H
 #define BULKHEAD_RING_H
@@ -39,7 +40,8 @@ struct bh_mpsc_slot {
 	uint64_t item;
 };
 
-/* Many producers: a slot carries a sequence number (Vyukov); push is wait-free but for the claim, pop is by one core. */
+/* Many producers: a slot carries a sequence number (Vyukov); push is wait-free but for the claim, pop is by one core.
+ */
 struct bh_mpsc {
 	uint64_t head BH_ALIGNED(64); /* producers claim here */
 	uint64_t tail BH_ALIGNED(64); /* the consumer's */
@@ -47,9 +49,12 @@ struct bh_mpsc {
 	struct bh_mpsc_slot *slot;
 };
 
+/* bh_mpsc_init - over slot_cnt slots. Return: 0; -BH_EINVAL unless slot_cnt is a power of two, 2 or more. */
 BH_MUST_CHECK int bh_mpsc_init(struct bh_mpsc *ring, struct bh_mpsc_slot *slots, size_t slot_cnt);
-/* bh_mpsc_push - put all cnt items, next to each other, or none. Any core. Return: 0; -BH_EAGAIN when they do not fit. */
+/* bh_mpsc_push - put all cnt items, next to each other, or none. Any core. Return: 0; -BH_EAGAIN when
+ * they do not fit now; -BH_EINVAL when they never will (more items than slots). */
 BH_MUST_CHECK int bh_mpsc_push(struct bh_mpsc *ring, const uint64_t *items, size_t cnt);
+/* bh_mpsc_pop - take up to cnt items. Consumer core only. Return: how many, 0 when empty. */
 size_t bh_mpsc_pop(struct bh_mpsc *ring, uint64_t *out_items, size_t cnt);
 
 #endif
