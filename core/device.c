@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/internal.h"
+#include <bulkhead/device.h>
+
+struct access {
+	uint16_t op; /* enum bh_mailbox_op */
+	uint32_t bar;
+	uint32_t width_bytes;
+	uint64_t offset;
+	uint64_t value; /* to write, or what was read */
+};
+
+static bool
+name_equal(const char *name, const char *field)
+{
+	for (size_t i = 0; i < BH_NAME_BYTES && name[i] == field[i]; i++) {
+		if (name[i] == '\0')
+			return true;
+	}
+	return false;
+}
+
+int
+bh_device_find(const char *name, struct bh_device *out_device)
+{
+	const struct bh_boot_page *page = bh_boot_page();
+	for (uint32_t i = 0; i < page->device_cnt; i++) {
+		if (name_equal(name, page->device[i].name)) {
+			*out_device = (struct bh_device){.device_idx = i, .info = &page->device[i]};
+			return 0;
+		}
+	}
+	return -BH_ENOENT;
+}
+
+volatile void *
+bh_device_window(const struct bh_device *device, uint32_t bar, uint64_t offset, uint64_t size_bytes)
+{
+	if (bar >= BH_DEVICE_BARS_MAX)
+		return NULL;
+	const struct bh_boot_bar *info = &device->info->bar[bar];
+	for (uint32_t i = 0; i < info->window_cnt; i++) {
+		const struct bh_boot_window *window = &info->window[i];
+		uint64_t inside = offset - window->bar_offset;
+		if (inside < window->size_bytes && size_bytes <= window->size_bytes - inside)
+			return (volatile void *)(uintptr_t)(window->addr + inside);
+	}
+	return NULL;
+}
+
+/* Other fibers of the core run meanwhile; where there is no fiber (a poller, start-up), spin. */
+static void
+mailbox_relax(const struct bh_core *core)
+{
+	if (core->current != NULL)
+		bh_yield();
+	else
+		bh_heartbeat();
+	bh_cpu_pause();
+}
+
+static struct bh_mailbox_slot *
+mailbox_slot(const struct bh_core *core)
+{
+	struct bh_mailbox_slot *slot = bh_shared_section(core->cell, core->cell->page->shared.mailbox_offset);
+	return slot + core->core_idx;
+}
+
+static void
+mailbox_post(struct bh_core *core, struct bh_mailbox_slot *slot, uint32_t device_idx, const struct access *access)
+{
+	slot->op = access->op;
+	slot->device = (uint16_t)device_idx;
+	slot->bar = access->bar;
+	slot->width_bytes = access->width_bytes;
+	slot->offset = access->offset;
+	slot->write_value = access->value;
+	/* Release: the request is whole before the supervisor sees its number. */
+	__atomic_store_n(&slot->request_seq, ++core->mailbox_seq, __ATOMIC_RELEASE);
+}
+
+/* What the supervisor says about a back end's refusal is one of two things to a driver. */
+static int
+mailbox_error(int32_t status)
+{
+	return status == -BH_ENODEV ? -BH_ENODEV : -BH_EIO;
+}
+
+static int
+mailbox_wait(const struct bh_core *core, struct bh_mailbox_slot *slot, uint64_t deadline_tsc, struct access *access)
+{
+	/* Acquire: the answer is whole once its number is there. */
+	while (__atomic_load_n(&slot->done_seq, __ATOMIC_ACQUIRE) != core->mailbox_seq) {
+		if (bh_clock_now_tsc() > deadline_tsc)
+			return -BH_ETIMEDOUT;
+		mailbox_relax(core);
+	}
+	int32_t status = __atomic_load_n(&slot->status, __ATOMIC_RELAXED);
+	if (status != 0)
+		return mailbox_error(status);
+	access->value = __atomic_load_n(&slot->read_value, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* A core has one slot; its fibers take turns. */
+static int
+mailbox_call(const struct bh_device *device, struct access *access)
+{
+	struct bh_core *core = bh_core_self();
+	uint64_t deadline_tsc = bh_clock_now_tsc() + bh_ns_to_tsc(BH_MAILBOX_TIMEOUT_NS);
+	while (core->mailbox_taken) {
+		/* A poller that came in between can never see it free. */
+		if (core->current == NULL || bh_clock_now_tsc() > deadline_tsc)
+			return -BH_ETIMEDOUT;
+		mailbox_relax(core);
+	}
+	core->mailbox_taken = true;
+	struct bh_mailbox_slot *slot = mailbox_slot(core);
+	mailbox_post(core, slot, device->device_idx, access);
+	int err = mailbox_wait(core, slot, deadline_tsc, access);
+	core->mailbox_taken = false;
+	return err;
+}
+
+static bool
+access_is_valid(const struct bh_device *device, const struct access *access)
+{
+	if (access->bar >= BH_DEVICE_BARS_MAX || access->offset % access->width_bytes != 0)
+		return false;
+	uint64_t bar_bytes = device->info->bar[access->bar].size_bytes;
+	return access->offset < bar_bytes && access->width_bytes <= bar_bytes - access->offset;
+}
+
+static int
+reg_read(const struct bh_device *device, struct access *access)
+{
+	if (!access_is_valid(device, access))
+		return -BH_EINVAL;
+	volatile void *addr = bh_device_window(device, access->bar, access->offset, access->width_bytes);
+	if (addr == NULL)
+		return mailbox_call(device, access);
+	access->value = access->width_bytes == 4 ? bh_mmio_read32(addr) : bh_mmio_read64(addr);
+	return 0;
+}
+
+static int
+reg_write(const struct bh_device *device, struct access *access)
+{
+	if (!access_is_valid(device, access))
+		return -BH_EINVAL;
+	volatile void *addr = bh_device_window(device, access->bar, access->offset, access->width_bytes);
+	if (addr == NULL)
+		return mailbox_call(device, access);
+	if (access->width_bytes == 4)
+		bh_mmio_write32(addr, (uint32_t)access->value);
+	else
+		bh_mmio_write64(addr, access->value);
+	return 0;
+}
+
+int
+bh_reg_read32(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t *out_value)
+{
+	struct access access = {.op = BH_MAILBOX_READ, .bar = bar, .width_bytes = 4, .offset = offset};
+	int err = reg_read(device, &access);
+	if (err == 0)
+		*out_value = (uint32_t)access.value;
+	return err;
+}
+
+int
+bh_reg_read64(const struct bh_device *device, uint32_t bar, uint64_t offset, uint64_t *out_value)
+{
+	struct access access = {.op = BH_MAILBOX_READ, .bar = bar, .width_bytes = 8, .offset = offset};
+	int err = reg_read(device, &access);
+	if (err == 0)
+		*out_value = access.value;
+	return err;
+}
+
+int
+bh_reg_write32(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t value)
+{
+	struct access access = {.op = BH_MAILBOX_WRITE, .bar = bar, .width_bytes = 4, .offset = offset, .value = value};
+	return reg_write(device, &access);
+}
+
+int
+bh_reg_write64(const struct bh_device *device, uint32_t bar, uint64_t offset, uint64_t value)
+{
+	struct access access = {.op = BH_MAILBOX_WRITE, .bar = bar, .width_bytes = 8, .offset = offset, .value = value};
+	return reg_write(device, &access);
+}
+
+int
+bh_device_reset(const struct bh_device *device)
+{
+	struct access access = {.op = BH_MAILBOX_RESET};
+	return mailbox_call(device, &access);
+}
