@@ -90,9 +90,9 @@ struct vfu_device_ops {
 	/* Configuration space [offset, +cnt_bytes) was written; `config` is all of it, after the write. */
 	void (*config_written)(void *context, uint32_t offset, uint32_t cnt_bytes, const uint8_t *config);
 	/*
-	 * All registers to their initial values; when it returns the model touches no DMA memory. Mapped areas are
-	 * zeroed and configuration space is restored by the server before the call. A negative errno goes to the
-	 * client.
+	 * All registers to their initial values; when it returns the model touches no DMA memory. The server has zeroed the
+	 * mapped areas before the call, and after a disconnection restored configuration space (a client's reset leaves that as
+	 * it is, like VFIO's, which saves and restores it). A negative errno goes to the client.
 	 */
 	int (*reset)(void *context, enum vfu_reset_reason reason);
 	/* Memory came. addr is NULL if the client gave no descriptor (reach it with vfu_server_dma_read/write). */
