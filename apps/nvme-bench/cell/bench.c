@@ -25,11 +25,15 @@ submit(struct worker *worker, struct slot *slot)
 static void
 slot_start(struct worker *worker, struct slot *slot)
 {
-	slot->in_flight = submit(worker, slot) == 0;
-	if (BH_LIKELY(slot->in_flight))
+	int err = submit(worker, slot);
+	slot->in_flight = err == 0;
+	if (BH_LIKELY(err == 0)) {
 		worker->in_flight_cnt++;
-	else
-		worker->parked_cnt++;
+		return;
+	}
+	worker->parked_cnt++;
+	if (err != -BH_EAGAIN)
+		worker->error = err;
 }
 
 static void
@@ -66,14 +70,10 @@ bench_done(void *arg, uint16_t status)
 		slot_next(worker, slot, now_tsc);
 }
 
-/* Starts again what the queue pair refused: it is being reset, or the device is gone for good. */
+/* Starts again what the queue pair refused while it was being reset. */
 static void
 restart_parked(struct worker *worker)
 {
-	if (bh_nvme_qpair_is_dead(worker->qpair)) {
-		worker->error = -BH_ENODEV;
-		return;
-	}
 	uint32_t parked_cnt = worker->parked_cnt;
 	worker->parked_cnt = 0;
 	for (uint32_t i = 0; i < worker->config->queue_depth && parked_cnt > 0; i++) {
@@ -94,8 +94,8 @@ worker_turn(struct worker *worker, unsigned turn)
 	return done_cnt;
 }
 
-static void
-drain(struct worker *worker)
+void
+worker_drain(struct worker *worker)
 {
 	worker->stopping = true;
 	for (unsigned turn = 0; worker->in_flight_cnt > 0; turn++)
@@ -113,5 +113,5 @@ bench_run(struct worker *worker)
 		if (BH_UNLIKELY(worker->parked_cnt > 0))
 			restart_parked(worker);
 	}
-	drain(worker);
+	worker_drain(worker);
 }

@@ -72,6 +72,9 @@ worker_pick(struct worker *worker, uint64_t cnt)
 /* worker_turn - poll once; every so often let the core's other work run. Return: completions. */
 unsigned worker_turn(struct worker *worker, unsigned turn);
 
+/* worker_drain - submit nothing more and poll until nothing is in flight; the driver's time-outs bound it. */
+void worker_drain(struct worker *worker);
+
 /* bench_run - read and write patterns until the supervisor says stop or the device is gone; returns drained. */
 void bench_run(struct worker *worker);
 

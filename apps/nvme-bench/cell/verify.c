@@ -152,8 +152,12 @@ slot_start(struct verify *verify, struct slot *slot)
 		err = bh_nvme_write(worker->qpair, worker->ns, lba, worker->lba_per_block, slot->buf, verify_done,
 		                    slot);
 	}
-	if (err != 0)
+	if (err == -BH_EAGAIN)
 		return; /* the queue pair is being reset: the slot stays free and the block too */
+	if (err != 0) {
+		worker->error = err;
+		return;
+	}
 	state->busy = 1;
 	slot->in_flight = true;
 	worker->in_flight_cnt++;
@@ -200,13 +204,6 @@ fill_slots(struct verify *verify)
 }
 
 static void
-drain(struct worker *worker)
-{
-	for (unsigned turn = 0; worker->in_flight_cnt > 0; turn++)
-		worker_turn(worker, turn);
-}
-
-static void
 read_back(struct verify *verify)
 {
 	struct worker *worker = verify->worker;
@@ -216,12 +213,10 @@ read_back(struct verify *verify)
 	verify->reading_back = true;
 	for (unsigned turn = 1; verify->read_back_next < worker->block_cnt && bh_clock_now_tsc() < deadline_tsc;
 	     turn++) {
-		if (bh_nvme_qpair_is_dead(worker->qpair))
-			break;
 		fill_slots(verify);
 		worker_turn(worker, turn);
 	}
-	drain(worker);
+	worker_drain(worker);
 	for (uint64_t i = verify->read_back_next; i < worker->block_cnt; i++)
 		left_cnt += verify->block[i].generation > 0;
 	bh_counter_add(verify->unchecked, left_cnt);
@@ -265,10 +260,8 @@ verify_run(struct worker *worker)
 	for (unsigned turn = 1; worker->error == 0 && !bh_stop_requested(); turn++) {
 		fill_slots(verify);
 		worker_turn(worker, turn);
-		if (bh_nvme_qpair_is_dead(worker->qpair))
-			worker->error = -BH_ENODEV;
 	}
-	drain(worker);
+	worker_drain(worker);
 	if (worker->error == 0)
 		read_back(verify);
 }
