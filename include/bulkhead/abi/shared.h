@@ -32,7 +32,8 @@ struct bh_core_status {
 	int32_t tid;        /* the thread's id, written by boot/; the host checks it against /proc */
 	uint32_t boot_step; /* how far boot/ came; named by bh_boot_step_name() on the host */
 	int32_t boot_error; /* 0 or the negative errno of that step */
-	uint32_t pad[9];
+	int32_t lock_error; /* core 0: 0, or why the image and the stacks are not all locked; the cell runs all the same */
+	uint32_t pad[8];
 } BH_ALIGNED(64);
 
 _Static_assert(sizeof(struct bh_control) == 64, "one line");
