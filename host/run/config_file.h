@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What a configuration says, entry by entry, before and after it is checked. Private to host/run.
+ */
+#ifndef HOST_RUN_CONFIG_FILE_H
+#define HOST_RUN_CONFIG_FILE_H
+
+#include "host/run/config.h"
+
+#define BH_CONFIG_ENTRIES_MAX  512u
+#define BH_CONFIG_SECTIONS_MAX 64u
+
+struct bh_config_entry {
+	char *section, *key, *value;
+	int line; /* 0: an override */
+};
+
+struct bh_config_section {
+	char *name;
+	int line;
+};
+
+struct bh_config_file {
+	char *path;
+	struct bh_config_entry entry[BH_CONFIG_ENTRIES_MAX];
+	uint32_t entry_cnt;
+	struct bh_config_section section[BH_CONFIG_SECTIONS_MAX];
+	uint32_t section_cnt;
+	/* Presets that are given out, and the application's schema. */
+	const struct bh_app *app;
+};
+
+/* bh_ini_read - all sections and entries, with their lines. Duplicates are errors. */
+BH_MUST_CHECK int bh_ini_read(const char *path, struct bh_config_file *file, struct bh_error *error);
+
+/* bh_ini_override - one `section.key=value`: replaces an entry or adds one. */
+BH_MUST_CHECK int bh_ini_override(struct bh_config_file *file, const char *set, struct bh_error *error);
+
+struct bh_config_entry *bh_ini_find(struct bh_config_file *file, const char *section, const char *key);
+const struct bh_config_section *bh_ini_section(const struct bh_config_file *file, const char *name);
+void bh_ini_free(struct bh_config_file *file);
+
+/* bh_schema_find - the line of the schema (common and the application's) for a section and key, or NULL. */
+const struct bh_config_key *bh_schema_find(const struct bh_app *app, const char *section, const char *key);
+
+/* bh_schema_check - every section and entry known, every value of its type and range, nothing missing. */
+BH_MUST_CHECK int bh_schema_check(struct bh_config_file *file, struct bh_error *error);
+
+/* bh_schema_value - a value as a number: UINT, SIZE, DURATION, PERCENT, or the index of an ENUM's word. */
+BH_MUST_CHECK int bh_schema_value(const struct bh_config_key *key, const char *text, uint64_t *out_value);
+
+/* bh_config_error_id - bh_config_error with another id than E018. */
+BH_PRINTF(6, 7)
+int bh_config_error_id(const struct bh_run_config *config, const char *section, const char *key, const char *id,
+                       struct bh_error *error, const char *format, ...);
+
+#endif
