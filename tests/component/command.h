@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * Running the `bulkhead` program as its user does, with a deadline: what it printed and how it ended.
+ */
+#ifndef TESTS_COMPONENT_COMMAND_H
+#define TESTS_COMPONENT_COMMAND_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct command_result {
+	int exit_code;   /* -1: ended by a signal, or at the deadline */
+	char *out, *err; /* NUL-terminated; NULL after command_result_free */
+};
+
+/**
+ * command_run - run argv[0] with argv (NULL-terminated), collect its output, wait for its end
+ * @timeout_ms: after that it is killed and exit_code is -1
+ * Aborts the test program when it cannot even be started.
+ */
+void command_run(const char *const *argv, int timeout_ms, struct command_result *out_result);
+void command_result_free(struct command_result *result);
+
+#endif
