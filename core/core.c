@@ -88,8 +88,7 @@ bh_stop_requested(void)
 void
 bh_heartbeat(void)
 {
-	struct bh_core *core = bh_core_self();
-	__atomic_store_n(&core->status->heartbeat, ++core->heartbeat, __ATOMIC_RELAXED);
+	bh_core_beat(bh_core_self());
 }
 
 const void *

@@ -42,7 +42,6 @@ struct bh_core {
 	/* What each switch touches. */
 	struct bh_fiber *current; /* NULL in pollers and outside of fibers */
 	struct bh_core_status *status;
-	uint64_t heartbeat;
 	const struct bh_sched_policy *policy;
 	void *queue; /* the policy's */
 	struct bh_poller *pollers;
@@ -85,6 +84,41 @@ BH_INLINE void *
 bh_shared_section(const struct bh_cell *cell, uint64_t offset)
 {
 	return cell->shared + offset;
+}
+
+/* bh_core_beat - the heartbeat, for who has the context at hand. Nobody else writes it. */
+BH_INLINE void
+bh_core_beat(struct bh_core *core)
+{
+	uint64_t *heartbeat = &core->status->heartbeat;
+	__atomic_store_n(heartbeat, *heartbeat + 1, __ATOMIC_RELAXED);
+}
+
+/* bh_sched_current - the running fiber; panics outside of fibers, where waiting is not possible. */
+BH_INLINE struct bh_fiber *
+bh_sched_current(const struct bh_core *core)
+{
+	if (BH_UNLIKELY(core->current == NULL))
+		bh_panic("waiting outside of a fiber (a poller must not wait)", core->core_idx, 0);
+	return core->current;
+}
+
+/* The policy's two functions; the usual one's are inlined, because two calls through pointers would be a third of a switch. */
+BH_INLINE void
+bh_core_ready(struct bh_core *core, struct bh_fiber *fiber)
+{
+	if (BH_LIKELY(core->policy == &bh_sched_fifo))
+		bh_fifo_put(core->queue, fiber);
+	else
+		core->policy->ready(core->queue, fiber);
+}
+
+BH_INLINE struct bh_fiber *
+bh_core_next(struct bh_core *core)
+{
+	if (BH_LIKELY(core->policy == &bh_sched_fifo))
+		return bh_fifo_take(core->queue);
+	return core->policy->next(core->queue);
 }
 
 /* The heap without bh_core_self(): for bh_core_init. */

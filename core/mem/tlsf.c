@@ -6,75 +6,62 @@
 #include "core/mem/tlsf.h"
 #include <bulkhead/panic.h>
 
-static void
+static inline void
 list_insert(struct bh_tlsf *tlsf, struct tlsf_block *block, uint64_t size)
 {
 	uint32_t class = tlsf_class(size);
-	uint32_t fl = class >> TLSF_SL_BITS, sl = class % TLSF_SL_CNT;
-	struct tlsf_block **head = &tlsf->head[fl][sl];
+	struct tlsf_links *head = &tlsf->head[class], *links = &block->links;
 	block->size_flags = size | TLSF_FREE;
-	block->prev_free = NULL;
-	block->next_free = *head;
-	if (*head != NULL)
-		(*head)->prev_free = block;
-	*head = block;
-	tlsf->fl_bitmap |= 1u << fl;
-	tlsf->sl_bitmap[fl] |= 1u << sl;
+	links->prev = head;
+	links->next = head->next;
+	head->next->prev = links;
+	head->next = links;
+	tlsf->fl_bitmap |= 1u << class / TLSF_SL_CNT;
+	tlsf->sl_bitmap[class / TLSF_SL_CNT] |= 1u << class % TLSF_SL_CNT;
 }
 
-static void
-list_head_set(struct bh_tlsf *tlsf, uint32_t fl, uint32_t sl, struct tlsf_block *block)
+static inline void
+list_remove(struct bh_tlsf *tlsf, struct tlsf_block *block)
 {
-	tlsf->head[fl][sl] = block;
-	if (block != NULL)
+	struct tlsf_links *next = block->links.next, *prev = block->links.prev;
+	prev->next = next;
+	next->prev = prev;
+	if (next != prev)
 		return;
-	tlsf->sl_bitmap[fl] &= ~(1u << sl);
-	if (tlsf->sl_bitmap[fl] == 0)
-		tlsf->fl_bitmap &= ~(1u << fl);
-}
-
-static void
-list_remove(struct bh_tlsf *tlsf, struct tlsf_block *block, uint64_t size)
-{
-	struct tlsf_block *next = block->next_free, *prev = block->prev_free;
-	if (next != NULL)
-		next->prev_free = prev;
-	if (prev != NULL) {
-		prev->next_free = next;
-		return;
-	}
-	uint32_t class = tlsf_class(size);
-	list_head_set(tlsf, class >> TLSF_SL_BITS, class % TLSF_SL_CNT, next);
+	/* Only the head is left, and it tells the class. */
+	uint32_t class = (uint32_t)(next - tlsf->head);
+	uint32_t sl_map = tlsf->sl_bitmap[class / TLSF_SL_CNT] & ~(1u << class % TLSF_SL_CNT);
+	tlsf->sl_bitmap[class / TLSF_SL_CNT] = sl_map;
+	if (sl_map == 0)
+		tlsf->fl_bitmap &= ~(1u << class / TLSF_SL_CNT);
 }
 
 /* Take the first block of the smallest class whose every block has at least `size` bytes out of its list. */
-static struct tlsf_block *
+static inline struct tlsf_block *
 list_take(struct bh_tlsf *tlsf, uint64_t size)
 {
 	if (size >= (1u << TLSF_SMALL_MSB))
 		size += (UINT64_C(1) << (63u - (uint32_t)__builtin_clzll(size) - TLSF_SL_BITS)) - 1;
 	uint32_t class = tlsf_class(size);
-	uint32_t fl = class >> TLSF_SL_BITS;
+	uint32_t fl = class / TLSF_SL_CNT;
 	if (BH_UNLIKELY(fl >= TLSF_FL_CNT))
 		return NULL;
-	uint32_t sl_map = tlsf->sl_bitmap[fl] & (~0u << (class % TLSF_SL_CNT));
+	uint32_t sl_map = tlsf->sl_bitmap[fl] & (~0u << class % TLSF_SL_CNT);
 	if (sl_map == 0) {
-		uint32_t fl_map = (uint32_t)(tlsf->fl_bitmap & (~UINT64_C(0) << (fl + 1)));
+		uint32_t fl_map = tlsf->fl_bitmap & (~1u << fl);
 		if (BH_UNLIKELY(fl_map == 0))
 			return NULL;
 		fl = (uint32_t)__builtin_ctz(fl_map);
 		sl_map = tlsf->sl_bitmap[fl];
 	}
-	uint32_t sl = (uint32_t)__builtin_ctz(sl_map);
-	struct tlsf_block *block = tlsf->head[fl][sl];
-	if (block->next_free != NULL)
-		block->next_free->prev_free = NULL;
-	list_head_set(tlsf, fl, sl, block->next_free);
+	class = fl * TLSF_SL_CNT + (uint32_t)__builtin_ctz(sl_map);
+	struct tlsf_block *block = tlsf_block_of(tlsf->head[class].next);
+	list_remove(tlsf, block);
 	return block;
 }
 
 /* Mark a block that is in no list as used with `size` bytes; what is left over becomes a free block. */
-static void
+static inline void
 block_use(struct bh_tlsf *tlsf, struct tlsf_block *block, uint64_t size)
 {
 	uint64_t whole = tlsf_size(block);
@@ -110,6 +97,8 @@ bh_tlsf_init(void *base, size_t size_bytes)
 		return NULL;
 	struct bh_tlsf *tlsf = (struct bh_tlsf *)low;
 	*tlsf = (struct bh_tlsf){.first = (struct tlsf_block *)(low + control_bytes)};
+	for (size_t i = 0; i < TLSF_CLASS_CNT; i++)
+		tlsf->head[i].next = tlsf->head[i].prev = &tlsf->head[i];
 	uint64_t size = BH_MIN((uint64_t)(high - low - overhead), (uint64_t)(TLSF_SIZE_MAX - TLSF_ALIGN));
 	tlsf->last = tlsf_next(tlsf->first, size);
 	tlsf->last->prev_phys = tlsf->first;
@@ -127,7 +116,7 @@ bh_tlsf_alloc(struct bh_tlsf *tlsf, size_t size_bytes)
 	if (BH_UNLIKELY(block == NULL))
 		return NULL;
 	block_use(tlsf, block, size);
-	return &block->next_free;
+	return &block->links;
 }
 
 /* Cut the front of a block that is in no list off as a free block, so that the rest's payload begins at `payload`. */
@@ -136,7 +125,7 @@ block_cut_front(struct bh_tlsf *tlsf, struct tlsf_block *block, uintptr_t payloa
 {
 	uint64_t whole = tlsf_size(block);
 	struct tlsf_block *rest = (struct tlsf_block *)(payload - TLSF_HEADER_BYTES);
-	uint64_t front_size = (uintptr_t)rest - (uintptr_t)&block->next_free;
+	uint64_t front_size = (uintptr_t)rest - (uintptr_t)&block->links;
 	rest->prev_phys = block;
 	rest->size_flags = whole - front_size - TLSF_HEADER_BYTES;
 	tlsf_next(rest, tlsf_size(rest))->prev_phys = rest;
@@ -156,16 +145,16 @@ bh_tlsf_alloc_aligned(struct bh_tlsf *tlsf, size_t size_bytes, size_t align)
 	struct tlsf_block *block = size == 0 ? NULL : list_take(tlsf, size + align + sizeof(struct tlsf_block));
 	if (block == NULL)
 		return NULL;
-	uintptr_t payload = (uintptr_t)&block->next_free;
+	uintptr_t payload = (uintptr_t)&block->links;
 	if (payload % align != 0)
 		block = block_cut_front(tlsf, block,
 		                        BH_ALIGN_UP(payload + sizeof(struct tlsf_block), (uintptr_t)align));
 	block_use(tlsf, block, size);
-	return &block->next_free;
+	return &block->links;
 }
 
 /* The block that ptr is the payload of. Catches foreign pointers, double frees and headers that were written over. */
-static struct tlsf_block *
+static inline struct tlsf_block *
 block_checked(const struct bh_tlsf *tlsf, void *ptr)
 {
 	struct tlsf_block *block = (struct tlsf_block *)((uintptr_t)ptr - TLSF_HEADER_BYTES);
@@ -190,13 +179,13 @@ bh_tlsf_free(struct bh_tlsf *tlsf, void *ptr)
 	tlsf->used_bytes -= size + TLSF_HEADER_BYTES;
 	if (tlsf_is_free(next)) {
 		uint64_t next_size = tlsf_size(next);
-		list_remove(tlsf, next, next_size);
+		list_remove(tlsf, next);
 		size += TLSF_HEADER_BYTES + next_size;
 		next = tlsf_next(block, size);
 	}
 	if (prev != NULL && tlsf_is_free(prev)) {
 		uint64_t prev_size = tlsf_size(prev);
-		list_remove(tlsf, prev, prev_size);
+		list_remove(tlsf, prev);
 		size += TLSF_HEADER_BYTES + prev_size;
 		block->size_flags = 0; /* a second free of it is noticed */
 		block = prev;

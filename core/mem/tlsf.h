@@ -19,17 +19,22 @@
 #define TLSF_SMALL_MSB (TLSF_SL_BITS + 4u) /* log2 of the first size with classes of its own per power of two */
 #define TLSF_SIZE_MSB  38u
 #define TLSF_FL_CNT    (TLSF_SIZE_MSB - TLSF_SMALL_MSB + 2)
+#define TLSF_CLASS_CNT (TLSF_FL_CNT * TLSF_SL_CNT)
 #define TLSF_SIZE_MAX  (UINT64_C(1) << TLSF_SIZE_MSB)
 #define TLSF_FREE      1u
+
+/* A list of free blocks is a ring through a head in struct bh_tlsf; an empty list's head points at itself. */
+struct tlsf_links {
+	struct tlsf_links *next, *prev;
+};
 
 struct tlsf_block {
 	struct tlsf_block *prev_phys; /* the neighbour below; NULL for the first block */
 	uint64_t size_flags;          /* payload bytes | TLSF_FREE; 0 once the block was merged into another */
-	/* The payload begins here; only a free block has these. */
-	struct tlsf_block *next_free, *prev_free;
+	struct tlsf_links links;      /* the payload begins here: only a free block has these */
 };
 
-#define TLSF_HEADER_BYTES offsetof(struct tlsf_block, next_free)
+#define TLSF_HEADER_BYTES offsetof(struct tlsf_block, links)
 #define TLSF_PAYLOAD_MIN  (sizeof(struct tlsf_block) - TLSF_HEADER_BYTES)
 
 struct bh_tlsf {
@@ -37,7 +42,7 @@ struct bh_tlsf {
 	size_t used_bytes;               /* payloads and headers of what is allocated */
 	uint32_t fl_bitmap;
 	uint32_t sl_bitmap[TLSF_FL_CNT];
-	struct tlsf_block *head[TLSF_FL_CNT][TLSF_SL_CNT];
+	struct tlsf_links head[TLSF_CLASS_CNT];
 };
 
 _Static_assert(TLSF_FL_CNT <= 32, "first-level bitmap");
@@ -59,6 +64,12 @@ BH_INLINE struct tlsf_block *
 tlsf_next(const struct tlsf_block *block, uint64_t size)
 {
 	return (struct tlsf_block *)((uintptr_t)block + TLSF_HEADER_BYTES + size);
+}
+
+BH_INLINE struct tlsf_block *
+tlsf_block_of(struct tlsf_links *links)
+{
+	return BH_CONTAINER_OF(links, struct tlsf_block, links);
 }
 
 /* tlsf_class - size class of a block: first level << TLSF_SL_BITS | second level. */

@@ -36,24 +36,24 @@ check_blocks(const struct bh_tlsf *tlsf, struct tally *out_tally)
 static int
 check_list(const struct bh_tlsf *tlsf, uint32_t class, struct tally *tally)
 {
-	const struct tlsf_block *prev = NULL;
-	const struct tlsf_block *block = tlsf->head[class >> TLSF_SL_BITS][class % TLSF_SL_CNT];
-	for (; block != NULL; prev = block, block = block->next_free) {
+	const struct tlsf_links *head = &tlsf->head[class], *prev = head;
+	for (struct tlsf_links *links = head->next; links != head; prev = links, links = links->next) {
+		const struct tlsf_block *block = tlsf_block_of(links);
 		if (block < tlsf->first || block >= tlsf->last || !tlsf_is_free(block))
 			return -BH_EIO;
-		if (tlsf_class(tlsf_size(block)) != class || block->prev_free != prev || tally->free_cnt == 0)
+		if (tlsf_class(tlsf_size(block)) != class || links->prev != prev || tally->free_cnt == 0)
 			return -BH_EIO;
 		tally->free_cnt--;
 		tally->free_bytes -= tlsf_size(block);
 	}
-	return 0;
+	return head->prev == prev ? 0 : -BH_EIO;
 }
 
 static int
 check_bitmaps(const struct bh_tlsf *tlsf, uint32_t class)
 {
 	uint32_t fl = class >> TLSF_SL_BITS, sl = class % TLSF_SL_CNT;
-	bool has_block = tlsf->head[fl][sl] != NULL;
+	bool has_block = tlsf->head[class].next != &tlsf->head[class];
 	bool sl_bit = (tlsf->sl_bitmap[fl] >> sl & 1) != 0;
 	bool fl_bit = (tlsf->fl_bitmap >> fl & 1) != 0;
 	return has_block == sl_bit && fl_bit == (tlsf->sl_bitmap[fl] != 0) ? 0 : -BH_EIO;
@@ -66,7 +66,7 @@ bh_tlsf_check(const struct bh_tlsf *tlsf)
 	int err = check_blocks(tlsf, &tally);
 	if (err != 0)
 		return err;
-	for (uint32_t class = 0; class < TLSF_FL_CNT * TLSF_SL_CNT; class ++) {
+	for (uint32_t class = 0; class < TLSF_CLASS_CNT; class ++) {
 		if (check_list(tlsf, class, &tally) != 0 || check_bitmaps(tlsf, class) != 0)
 			return -BH_EIO;
 	}

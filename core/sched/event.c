@@ -56,6 +56,6 @@ bh_event_signal(struct bh_event *event)
 		struct bh_fiber *fiber = event->waiters;
 		bh_event_forget(fiber);
 		bh_deadline_remove(core, fiber);
-		core->policy->ready(core->queue, fiber);
+		bh_core_ready(core, fiber);
 	} while (event->waiters != NULL);
 }

@@ -33,6 +33,26 @@ struct bh_fifo {
 	struct bh_fiber *head, *tail;
 };
 
+BH_INLINE void
+bh_fifo_put(struct bh_fifo *fifo, struct bh_fiber *fiber)
+{
+	fiber->next = NULL;
+	if (fifo->head == NULL)
+		fifo->head = fiber;
+	else
+		fifo->tail->next = fiber;
+	fifo->tail = fiber;
+}
+
+BH_INLINE struct bh_fiber *
+bh_fifo_take(struct bh_fifo *fifo)
+{
+	struct bh_fiber *fiber = fifo->head;
+	if (fiber != NULL)
+		fifo->head = fiber->next;
+	return fiber;
+}
+
 /* Deadline heap: the core's fibers by deadline_tsc, earliest first; insert and remove are O(log n). */
 void bh_deadline_insert(struct bh_core *core, struct bh_fiber *fiber, uint64_t deadline_tsc);
 void bh_deadline_remove(struct bh_core *core, struct bh_fiber *fiber);
@@ -42,8 +62,5 @@ void bh_event_forget(struct bh_fiber *fiber);
 
 /* bh_sched_block - the running fiber is queued elsewhere: run others until someone makes it ready. */
 void bh_sched_block(struct bh_core *core, struct bh_fiber *self);
-
-/* bh_sched_current - the running fiber; panics outside of fibers, where waiting is not possible. */
-struct bh_fiber *bh_sched_current(struct bh_core *core);
 
 #endif

@@ -4,23 +4,13 @@
 static void
 fifo_ready(void *queue, struct bh_fiber *fiber)
 {
-	struct bh_fifo *fifo = queue;
-	fiber->next = NULL;
-	if (fifo->head == NULL)
-		fifo->head = fiber;
-	else
-		fifo->tail->next = fiber;
-	fifo->tail = fiber;
+	bh_fifo_put(queue, fiber);
 }
 
 static struct bh_fiber *
 fifo_next(void *queue)
 {
-	struct bh_fifo *fifo = queue;
-	struct bh_fiber *fiber = fifo->head;
-	if (fiber != NULL)
-		fifo->head = fiber->next;
-	return fiber;
+	return bh_fifo_take(queue);
 }
 
 const struct bh_sched_policy bh_sched_fifo = {

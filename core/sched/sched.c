@@ -9,7 +9,7 @@
 /* Reading the clock costs more than a switch, so deadlines are looked at in each 8th pass of a busy core. */
 #define DEADLINE_PASS_MASK 7u
 
-static void
+static BH_NOINLINE void
 pollers_run(struct bh_core *core)
 {
 	struct bh_fiber *current = core->current;
@@ -21,7 +21,7 @@ pollers_run(struct bh_core *core)
 	core->current = current;
 }
 
-static void
+static BH_NOINLINE void
 deadlines_expire(struct bh_core *core)
 {
 	uint64_t now_tsc = bh_clock_now_tsc();
@@ -31,14 +31,14 @@ deadlines_expire(struct bh_core *core)
 		fiber->timed_out = true;
 		if (fiber->event != NULL)
 			bh_event_forget(fiber);
-		core->policy->ready(core->queue, fiber);
+		bh_core_ready(core, fiber);
 	}
 }
 
-static void
+static inline void
 sched_pass(struct bh_core *core)
 {
-	__atomic_store_n(&core->status->heartbeat, ++core->heartbeat, __ATOMIC_RELAXED);
+	bh_core_beat(core);
 	if (core->pollers != NULL)
 		pollers_run(core);
 	if (core->deadline_cnt != 0 && (++core->pass_cnt & DEADLINE_PASS_MASK) == 0)
@@ -46,7 +46,7 @@ sched_pass(struct bh_core *core)
 }
 
 /* With pollers an idle pass goes straight on: a pause would delay the completion that they look for. */
-static void
+static BH_NOINLINE void
 idle(struct bh_core *core)
 {
 	if (core->pollers == NULL || core->cell->page->shared_host != 0) {
@@ -55,20 +55,24 @@ idle(struct bh_core *core)
 	}
 }
 
-static struct bh_fiber *
+static inline struct bh_fiber *
 sched_next(struct bh_core *core)
 {
 	for (;;) {
 		sched_pass(core);
-		struct bh_fiber *next = core->policy->next(core->queue);
+		struct bh_fiber *next = bh_core_next(core);
 		if (BH_LIKELY(next != NULL))
 			return next;
 		idle(core);
 	}
 }
 
-void
-bh_sched_block(struct bh_core *core, struct bh_fiber *self)
+/*
+ * Inlined into bh_yield, so that the switch is a tail call there: it jumps right to where the next fiber called bh_yield, and
+ * that jump has a history by which it is predicted. A return would be predicted to go to the fiber that we leave.
+ */
+static inline void
+block(struct bh_core *core, struct bh_fiber *self)
 {
 	struct bh_fiber *next = sched_next(core);
 	core->current = next;
@@ -76,12 +80,10 @@ bh_sched_block(struct bh_core *core, struct bh_fiber *self)
 		bh_arch_fiber_switch(&self->sp, next->sp);
 }
 
-struct bh_fiber *
-bh_sched_current(struct bh_core *core)
+void
+bh_sched_block(struct bh_core *core, struct bh_fiber *self)
 {
-	if (BH_UNLIKELY(core->current == NULL))
-		bh_panic("waiting outside of a fiber (a poller must not wait)", core->core_idx, 0);
-	return core->current;
+	block(core, self);
 }
 
 void
@@ -89,8 +91,8 @@ bh_yield(void)
 {
 	struct bh_core *core = bh_core_self();
 	struct bh_fiber *self = bh_sched_current(core);
-	core->policy->ready(core->queue, self);
-	bh_sched_block(core, self);
+	bh_core_ready(core, self);
+	block(core, self);
 }
 
 void
@@ -155,7 +157,7 @@ bh_fiber_spawn(bh_fiber_fn fn, void *arg)
 	struct bh_fiber *fiber = fiber_make(core, fn, arg);
 	if (fiber == NULL)
 		return -BH_EAGAIN;
-	core->policy->ready(core->queue, fiber);
+	bh_core_ready(core, fiber);
 	return 0;
 }
 
