@@ -38,9 +38,9 @@ struct nvme_cqe
 fake_cqe_for(uint32_t sqid, uint16_t cid, uint16_t status)
 {
 	return (struct nvme_cqe){.sq_head = (uint16_t)fake.sq[sqid].head,
-				 .sq_id = (uint16_t)sqid,
-				 .cid = cid,
-				 .status = (uint16_t)(status << 1)};
+	                         .sq_id = (uint16_t)sqid,
+	                         .cid = cid,
+	                         .status = (uint16_t)(status << 1)};
 }
 
 /* The phase is the fake's; everything else is the caller's. */
@@ -87,13 +87,12 @@ static void
 controller_start(void)
 {
 	fake.csts_reads = 0;
-	fake.sq[0] = (struct fake_sq){.valid = true,
-				      .ring = (struct nvme_sqe *)(uintptr_t)fake.asq,
-				      .entries = (fake.aqa & 0xfff) + 1};
+	fake.sq[0] = (struct fake_sq){
+	        .valid = true, .ring = (struct nvme_sqe *)(uintptr_t)fake.asq, .entries = (fake.aqa & 0xfff) + 1};
 	fake.cq[0] = (struct fake_cq){.valid = true,
-				      .ring = (struct nvme_cqe *)(uintptr_t)fake.acq,
-				      .entries = (fake.aqa >> 16 & 0xfff) + 1,
-				      .phase = 1};
+	                              .ring = (struct nvme_cqe *)(uintptr_t)fake.acq,
+	                              .entries = (fake.aqa >> 16 & 0xfff) + 1,
+	                              .phase = 1};
 	assert_true(bh_dma_contains(fake.sq[0].ring, fake.sq[0].entries * 64));
 	assert_true(bh_dma_contains(fake.cq[0].ring, fake.cq[0].entries * 16));
 }
@@ -209,7 +208,7 @@ queue_command(const struct nvme_sqe *cmd)
 		if (entries - 1 > (fake.cap & 0xffff) || cmd->prp1 & 4095 || fake.cq[qid].valid || !(cmd->cdw11 & 1))
 			return 0x102;
 		fake.cq[qid] = (struct fake_cq){
-			.valid = true, .ring = (struct nvme_cqe *)(uintptr_t)cmd->prp1, .entries = entries, .phase = 1};
+		        .valid = true, .ring = (struct nvme_cqe *)(uintptr_t)cmd->prp1, .entries = entries, .phase = 1};
 		return 0;
 	case 0x01:
 		if (entries - 1 > (fake.cap & 0xffff) || cmd->prp1 & 4095 || fake.sq[qid].valid || !(cmd->cdw11 & 1))
@@ -217,9 +216,9 @@ queue_command(const struct nvme_sqe *cmd)
 		if (!fake.cq[cmd->cdw11 >> 16].valid)
 			return 0x100;
 		fake.sq[qid] = (struct fake_sq){.valid = true,
-						.ring = (struct nvme_sqe *)(uintptr_t)cmd->prp1,
-						.entries = entries,
-						.cqid = cmd->cdw11 >> 16};
+		                                .ring = (struct nvme_sqe *)(uintptr_t)cmd->prp1,
+		                                .entries = entries,
+		                                .cqid = cmd->cdw11 >> 16};
 		return 0;
 	case 0x00:
 		fake.sq[qid].valid = false;
@@ -292,8 +291,9 @@ io(const struct nvme_sqe *cmd)
 	/* MDTS */
 	if (fake.id.mdts && cnt << shift > UINT64_C(4096) << fake.id.mdts)
 		return 0x002;
-	return fake_prp_copy(cmd->prp1, cmd->prp2, fake.disk + (lba << shift), cnt << shift, cmd->opcode == 0x02) ? 0
-														  : 0x013;
+	return fake_prp_copy(cmd->prp1, cmd->prp2, fake.disk + (lba << shift), cnt << shift, cmd->opcode == 0x02)
+	               ? 0
+	               : 0x013;
 }
 
 static void

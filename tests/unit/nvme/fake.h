@@ -24,9 +24,9 @@
 #include <bulkhead/nvme.h>
 #include <bulkhead/sched.h>
 
-#define FAKE_QUEUES 17u
-#define FAKE_NS_CNT 8u
-#define FAKE_LOG_CNT 4096u
+#define FAKE_QUEUES     17u
+#define FAKE_NS_CNT     8u
+#define FAKE_LOG_CNT    4096u
 #define FAKE_DISK_BYTES (4u << 20)
 
 struct fake_sq {
@@ -50,15 +50,15 @@ struct fake {
 	uint32_t vs, cc, csts, aqa, crto;
 
 	/* Script */
-	bool gone;             /* every register reads all ones */
-	bool never_ready;      /* CSTS.RDY does not follow CC.EN = 1 */
-	bool never_quiet;      /* CSTS.RDY does not follow CC.EN = 0 */
-	bool cfs_when_enabled; /* instead of RDY */
-	bool cfs_sticky;       /* only a reset of the function clears CFS */
-	bool never_shut;       /* CSTS.SHST stays */
-	bool no_windows;       /* doorbells are not mapped */
-	int reg_error;         /* what register accesses return, if not 0 */
-	int reset_error;       /* what bh_device_reset returns */
+	bool gone;                  /* every register reads all ones */
+	bool never_ready;           /* CSTS.RDY does not follow CC.EN = 1 */
+	bool never_quiet;           /* CSTS.RDY does not follow CC.EN = 0 */
+	bool cfs_when_enabled;      /* instead of RDY */
+	bool cfs_sticky;            /* only a reset of the function clears CFS */
+	bool never_shut;            /* CSTS.SHST stays */
+	bool no_windows;            /* doorbells are not mapped */
+	int reg_error;              /* what register accesses return, if not 0 */
+	int reset_error;            /* what bh_device_reset returns */
 	uint32_t ready_after_reads; /* CSTS reads until RDY follows EN */
 	uint32_t io_queues_granted;
 	enum fake_verdict (*hook)(struct fake *fake, uint32_t sqid, const struct nvme_sqe *cmd, struct nvme_cqe *cqe);
@@ -84,9 +84,9 @@ struct fake {
 	uint32_t aer_cnt;
 	uint32_t feature[256];
 	uint32_t csts_reads;
-	uint32_t reset_cnt;       /* bh_device_reset calls */
-	uint32_t disable_cnt;     /* CC.EN 1 -> 0 */
-	uint32_t shutdown_cc;     /* CC as written with SHN != 0 */
+	uint32_t reset_cnt;   /* bh_device_reset calls */
+	uint32_t disable_cnt; /* CC.EN 1 -> 0 */
+	uint32_t shutdown_cc; /* CC as written with SHN != 0 */
 	uint32_t doorbell_cnt[FAKE_QUEUES][2];
 	bool write_while_disabled; /* a doorbell came in while CC.EN was 0 */
 

@@ -176,16 +176,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UNIT(test_refused),
-		UNIT(test_status_is_told),
-		UNIT(test_log_pages),
-		UNIT(test_features),
-		UNIT(test_events_stay_outstanding),
-		UNIT(test_event_log_page_is_read),
-		UNIT(test_event_with_foreign_page),
-		UNIT(test_event_request_refused),
-		UNIT(test_namespace_changes),
-		UNIT(test_health_events_asked_for),
+	        UNIT(test_refused),
+	        UNIT(test_status_is_told),
+	        UNIT(test_log_pages),
+	        UNIT(test_features),
+	        UNIT(test_events_stay_outstanding),
+	        UNIT(test_event_log_page_is_read),
+	        UNIT(test_event_with_foreign_page),
+	        UNIT(test_event_request_refused),
+	        UNIT(test_namespace_changes),
+	        UNIT(test_health_events_asked_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

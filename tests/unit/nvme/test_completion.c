@@ -28,7 +28,7 @@ FIBER_TEST(test_identifier_never_given)
 	struct done done = {0};
 	rig_open(&rig, NULL, 4);
 	const struct nvme_sqe *cmd = held_read(&rig, bh_dma_alloc(4096, 4096), &done);
-	fake_cqe_post(1, fake_cqe_for(1, (uint16_t)(cmd->cid ^ 1), 0)); /* another slot, never used */
+	fake_cqe_post(1, fake_cqe_for(1, (uint16_t)(cmd->cid ^ 1), 0));     /* another slot, never used */
 	fake_cqe_post(1, fake_cqe_for(1, (uint16_t)(cmd->cid ^ 0x100), 0)); /* another use of the same slot */
 	fake_cqe_post(1, fake_cqe_for(1, 0xffff, 0));
 	assert_int_equal(bh_nvme_poll(rig.qp, 8), 0);
@@ -252,17 +252,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UNIT(test_identifier_never_given),
-		UNIT(test_every_wrong_identifier),
-		UNIT(test_completed_twice),
-		UNIT(test_wrong_submission_queue),
-		UNIT(test_submission_head_out_of_range),
-		UNIT(test_head_may_not_go_back),
-		UNIT(test_too_many_refused),
-		UNIT(test_wrong_phase_is_not_seen),
-		UNIT(test_out_of_order),
-		UNIT(test_status_bits),
-		cmocka_unit_test(test_status_error),
+	        UNIT(test_identifier_never_given),
+	        UNIT(test_every_wrong_identifier),
+	        UNIT(test_completed_twice),
+	        UNIT(test_wrong_submission_queue),
+	        UNIT(test_submission_head_out_of_range),
+	        UNIT(test_head_may_not_go_back),
+	        UNIT(test_too_many_refused),
+	        UNIT(test_wrong_phase_is_not_seen),
+	        UNIT(test_out_of_order),
+	        UNIT(test_status_bits),
+	        cmocka_unit_test(test_status_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

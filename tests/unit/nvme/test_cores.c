@@ -196,9 +196,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_resets_under_load, fake_start_two_cores, fake_stop),
-		cmocka_unit_test_setup_teardown(test_requests_of_another_core, fake_start_two_cores, fake_stop),
-		cmocka_unit_test_setup_teardown(test_removal_with_two_cores, fake_start_two_cores, fake_stop),
+	        cmocka_unit_test_setup_teardown(test_resets_under_load, fake_start_two_cores, fake_stop),
+	        cmocka_unit_test_setup_teardown(test_requests_of_another_core, fake_start_two_cores, fake_stop),
+	        cmocka_unit_test_setup_teardown(test_removal_with_two_cores, fake_start_two_cores, fake_stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

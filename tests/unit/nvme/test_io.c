@@ -151,9 +151,9 @@ FIBER_TEST(test_read_command)
 	rig_open(&rig, NULL, 4);
 	uint8_t *buf = dma(4096);
 	fake.hold_opcode_mask = 1u << 2;
-	assert_int_equal(bh_nvme_rw(rig.qp, rig.ns, NVME_NVM_READ, NVME_RW_FUA, UINT64_C(0x123456789a), 8, buf, done_fn,
-				    &done),
-			 0);
+	assert_int_equal(
+	        bh_nvme_rw(rig.qp, rig.ns, NVME_NVM_READ, NVME_RW_FUA, UINT64_C(0x123456789a), 8, buf, done_fn, &done),
+	        0);
 	bh_nvme_ring(rig.qp);
 	const struct nvme_sqe *cmd = fake_sent(1, 0x02, 0);
 	assert_non_null(cmd);
@@ -371,22 +371,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UNIT(test_refused),
-		UNIT(test_not_supported),
-		UNIT(test_queue_full),
-		UNIT(test_depth_bounds),
-		UNIT(test_depth_bounded_by_odd_mqes),
-		UNIT(test_create_refused),
-		UNIT(test_arena_full_for_queues),
-		UNIT(test_read_command),
-		UNIT(test_other_commands),
-		UNIT(test_device_errors_are_told),
-		UNIT(test_split),
-		UNIT(test_split_with_error),
-		UNIT(test_split_beside_others),
-		UNIT(test_write_zeroes_split),
-		UNIT(test_submit_from_done),
-		UNIT(test_completion_doorbell_is_lazy),
+	        UNIT(test_refused),
+	        UNIT(test_not_supported),
+	        UNIT(test_queue_full),
+	        UNIT(test_depth_bounds),
+	        UNIT(test_depth_bounded_by_odd_mqes),
+	        UNIT(test_create_refused),
+	        UNIT(test_arena_full_for_queues),
+	        UNIT(test_read_command),
+	        UNIT(test_other_commands),
+	        UNIT(test_device_errors_are_told),
+	        UNIT(test_split),
+	        UNIT(test_split_with_error),
+	        UNIT(test_split_beside_others),
+	        UNIT(test_write_zeroes_split),
+	        UNIT(test_submit_from_done),
+	        UNIT(test_completion_doorbell_is_lazy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,21 +181,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UNIT(test_not_active),
-		UNIT(test_size_zero),
-		UNIT(test_metadata),
-		UNIT(test_protection_information),
-		UNIT(test_block_too_small),
-		UNIT(test_block_too_large),
-		UNIT(test_size_overflows),
-		UNIT(test_format_index_out_of_range),
-		UNIT(test_format_index_high_bits),
-		UNIT(test_one_bad_among_good),
-		UNIT(test_sparse_identifiers),
-		UNIT(test_version_without_list),
-		UNIT(test_fields),
-		UNIT(test_descriptors),
-		UNIT(test_descriptors_past_the_end),
+	        UNIT(test_not_active),
+	        UNIT(test_size_zero),
+	        UNIT(test_metadata),
+	        UNIT(test_protection_information),
+	        UNIT(test_block_too_small),
+	        UNIT(test_block_too_large),
+	        UNIT(test_size_overflows),
+	        UNIT(test_format_index_out_of_range),
+	        UNIT(test_format_index_high_bits),
+	        UNIT(test_one_bad_among_good),
+	        UNIT(test_sparse_identifiers),
+	        UNIT(test_version_without_list),
+	        UNIT(test_fields),
+	        UNIT(test_descriptors),
+	        UNIT(test_descriptors_past_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,8 +143,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UNIT(test_up_to_128_kib), UNIT(test_list_of_a_whole_page), UNIT(test_chained_lists),
-		UNIT(test_smallest_mdts), UNIT(test_data_arrives),
+	        UNIT(test_up_to_128_kib), UNIT(test_list_of_a_whole_page), UNIT(test_chained_lists),
+	        UNIT(test_smallest_mdts), UNIT(test_data_arrives),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -420,7 +420,7 @@ FIBER_TEST(test_shutdown)
 	rig_open(&rig, NULL, 8);
 	rig_close(&rig);
 	assert_int_equal(fake.shutdown_cc >> 14 & 3, 1); /* normal */
-	assert_int_equal(fake.shutdown_cc & 1, 1);	 /* before it was disabled */
+	assert_int_equal(fake.shutdown_cc & 1, 1);       /* before it was disabled */
 	assert_int_equal(fake.cc & 1, 0);
 	assert_int_equal(fake_sent_cnt(0, 0x00), 1);
 	assert_int_equal(fake_sent_cnt(0, 0x04), 1);
@@ -470,29 +470,29 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UNIT(test_asked_for),
-		UNIT(test_many_resets),
-		UNIT(test_fatal_status),
-		UNIT(test_ready_lost),
-		UNIT(test_disable_fails),
-		UNIT(test_nothing_helps),
-		UNIT(test_does_not_come_back),
-		UNIT(test_comes_back_at_second_attempt),
-		UNIT(test_removal),
-		UNIT(test_removal_during_reset),
-		UNIT(test_timeout_abort_works),
-		UNIT(test_timeout_command_was_just_late),
-		UNIT(test_timeout_abort_does_not_help),
-		UNIT(test_timeout_abort_unanswered),
-		UNIT(test_no_timeout_while_it_works),
-		UNIT(test_split_and_reset),
-		UNIT(test_submit_during_reset),
-		UNIT(test_waiting_fibers_and_reset),
-		UNIT(test_delete_waits_for_commands),
-		UNIT(test_shutdown),
-		UNIT(test_shutdown_not_confirmed),
-		UNIT(test_close_of_removed),
-		UNIT(test_admin_timeout_resets),
+	        UNIT(test_asked_for),
+	        UNIT(test_many_resets),
+	        UNIT(test_fatal_status),
+	        UNIT(test_ready_lost),
+	        UNIT(test_disable_fails),
+	        UNIT(test_nothing_helps),
+	        UNIT(test_does_not_come_back),
+	        UNIT(test_comes_back_at_second_attempt),
+	        UNIT(test_removal),
+	        UNIT(test_removal_during_reset),
+	        UNIT(test_timeout_abort_works),
+	        UNIT(test_timeout_command_was_just_late),
+	        UNIT(test_timeout_abort_does_not_help),
+	        UNIT(test_timeout_abort_unanswered),
+	        UNIT(test_no_timeout_while_it_works),
+	        UNIT(test_split_and_reset),
+	        UNIT(test_submit_during_reset),
+	        UNIT(test_waiting_fibers_and_reset),
+	        UNIT(test_delete_waits_for_commands),
+	        UNIT(test_shutdown),
+	        UNIT(test_shutdown_not_confirmed),
+	        UNIT(test_close_of_removed),
+	        UNIT(test_admin_timeout_resets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

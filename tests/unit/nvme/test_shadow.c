@@ -150,9 +150,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UNIT(test_refused_by_controller), UNIT(test_not_wanted),    UNIT(test_polling_device),
-		UNIT(test_event_window),	  UNIT(test_io_through_it), UNIT(test_after_reset),
-		UNIT(test_wide_stride),
+	        UNIT(test_refused_by_controller), UNIT(test_not_wanted),    UNIT(test_polling_device),
+	        UNIT(test_event_window),          UNIT(test_io_through_it), UNIT(test_after_reset),
+	        UNIT(test_wide_stride),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 #define CLOCK_STEP_TSC 2600u
 /* With two threads the clock of one goes on while the machine runs neither: slowly, so that no deadline passes by that. */
 #define CLOCK_STEP_TWO_TSC 26u
-#define BAR_BYTES 0x4000u
+#define BAR_BYTES          0x4000u
 
 struct fake fake;
 
