@@ -3,8 +3,8 @@
  * Core-to-core probe: how long a cache line takes from one CPU to another and back. A virtual machine moves its CPUs
  * about, so a two-core figure means nothing without it (design.md, "Measuring on small shared machines").
  */
-#ifndef BENCH_NVME_PROBE_H
-#define BENCH_NVME_PROBE_H
+#ifndef BENCH_TWO_CORE_PROBE_H
+#define BENCH_TWO_CORE_PROBE_H
 
 /* How near the two CPUs were: below 150 ns there and back, above 300 ns, or between (or changing). */
 enum probe_label {

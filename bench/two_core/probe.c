@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "bench/nvme/probe.h"
+#include "bench/two_core/probe.h"
 
 #define TRIPS_PER_SAMPLE 100
 #define SAMPLES          400

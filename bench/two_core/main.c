@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench/nvme/probe.h"
+#include "bench/two_core/probe.h"
 
 #define RUNS_MAX 32
 
@@ -169,7 +169,7 @@ write_json(const char *path)
 static void
 usage(FILE *stream)
 {
-	fprintf(stream, "usage: bench-nvme [--build DIR] [--runs N] [--seconds S] [--json FILE]\n"
+	fprintf(stream, "usage: two-core [--build DIR] [--runs N] [--seconds S] [--json FILE]\n"
 	                "nvme-bench against the software device, medians by how near the cores were\n");
 }
 
@@ -198,7 +198,7 @@ main(int argc, char **argv)
 		}
 	}
 	if (runs < 1 || runs > RUNS_MAX || seconds < 1 || seconds > 600) {
-		fprintf(stderr, "bench-nvme: --runs is 1 to %d, --seconds 1 to 600\n", RUNS_MAX);
+		fprintf(stderr, "two-core: --runs is 1 to %d, --seconds 1 to 600\n", RUNS_MAX);
 		return 2;
 	}
 	for (int r = 0; r < runs; r++) {

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Every benchmark, one after the other: tables on the terminal, JSON beside the build. Nothing else should run meanwhile.
+set -eu
+build=$1
+cd "$(dirname "$0")/.."
+out=$build/bench-results
+mkdir -p "$out"
+echo "== core, one CPU"
+"$build/bench/micro" --json "$out/micro.json"
+echo "== NVMe driver, the device's own time taken off"
+"$build/bench/nvme-driver" --json "$out/nvme-driver.json"
+echo "== NVMe model alone"
+"$build/bench/nvme-model" --json "$out/nvme-model.json"
+echo "== nvme-bench against the software device on the other core, all included"
+"$build/bench/two-core" --build "$build" --runs "${RUNS:-5}" --json "$out/nvme-bench.json"
+echo "raw data: $out"
