@@ -20,43 +20,40 @@ list_insert(struct bh_tlsf *tlsf, struct tlsf_block *block, uint64_t size)
 	tlsf->sl_bitmap[class / TLSF_SL_CNT] |= 1u << class % TLSF_SL_CNT;
 }
 
+/* Whether the list is empty after it is as good as random: bits are cleared without a branch. */
 static inline void
-list_remove(struct bh_tlsf *tlsf, struct tlsf_block *block)
+list_remove(struct bh_tlsf *tlsf, struct tlsf_block *block, uint64_t size)
 {
 	struct tlsf_links *next = block->links.next, *prev = block->links.prev;
+	uint32_t class = tlsf_class(size);
 	prev->next = next;
 	next->prev = prev;
-	if (next != prev)
-		return;
-	/* Only the head is left, and it tells the class. */
-	uint32_t class = (uint32_t)(next - tlsf->head);
-	uint32_t sl_map = tlsf->sl_bitmap[class / TLSF_SL_CNT] & ~(1u << class % TLSF_SL_CNT);
+	uint32_t is_empty = next == prev;
+	uint32_t sl_map = tlsf->sl_bitmap[class / TLSF_SL_CNT] & ~(is_empty << class % TLSF_SL_CNT);
+	uint32_t fl_is_empty = sl_map == 0;
 	tlsf->sl_bitmap[class / TLSF_SL_CNT] = sl_map;
-	if (sl_map == 0)
-		tlsf->fl_bitmap &= ~(1u << class / TLSF_SL_CNT);
+	tlsf->fl_bitmap &= ~(fl_is_empty << class / TLSF_SL_CNT);
 }
 
 /* Take the first block of the smallest class whose every block has at least `size` bytes out of its list. */
 static inline struct tlsf_block *
 list_take(struct bh_tlsf *tlsf, uint64_t size)
 {
-	if (size >= (1u << TLSF_SMALL_MSB))
-		size += (UINT64_C(1) << (63u - (uint32_t)__builtin_clzll(size) - TLSF_SL_BITS)) - 1;
-	uint32_t class = tlsf_class(size);
+	uint32_t class = tlsf_class(size + (UINT64_C(1) << tlsf_class_shift(size)) - 1);
 	uint32_t fl = class / TLSF_SL_CNT;
 	if (BH_UNLIKELY(fl >= TLSF_FL_CNT))
 		return NULL;
 	uint32_t sl_map = tlsf->sl_bitmap[fl] & (~0u << class % TLSF_SL_CNT);
-	if (sl_map == 0) {
-		uint32_t fl_map = tlsf->fl_bitmap & (~1u << fl);
-		if (BH_UNLIKELY(fl_map == 0))
-			return NULL;
-		fl = (uint32_t)__builtin_ctz(fl_map);
-		sl_map = tlsf->sl_bitmap[fl];
+	uint32_t fl_above = (uint32_t)__builtin_ctz((tlsf->fl_bitmap & (~1u << fl)) | 1u << TLSF_FL_CNT);
+	if (__builtin_expect_with_probability(sl_map == 0, 1, 0.5)) {
+		fl = fl_above;
+		sl_map = tlsf->sl_bitmap[fl_above];
 	}
+	if (BH_UNLIKELY(sl_map == 0))
+		return NULL;
 	class = fl * TLSF_SL_CNT + (uint32_t)__builtin_ctz(sl_map);
 	struct tlsf_block *block = tlsf_block_of(tlsf->head[class].next);
-	list_remove(tlsf, block);
+	list_remove(tlsf, block, tlsf_size(block));
 	return block;
 }
 
@@ -179,13 +176,13 @@ bh_tlsf_free(struct bh_tlsf *tlsf, void *ptr)
 	tlsf->used_bytes -= size + TLSF_HEADER_BYTES;
 	if (tlsf_is_free(next)) {
 		uint64_t next_size = tlsf_size(next);
-		list_remove(tlsf, next);
+		list_remove(tlsf, next, next_size);
 		size += TLSF_HEADER_BYTES + next_size;
 		next = tlsf_next(block, size);
 	}
 	if (prev != NULL && tlsf_is_free(prev)) {
 		uint64_t prev_size = tlsf_size(prev);
-		list_remove(tlsf, prev);
+		list_remove(tlsf, prev, prev_size);
 		size += TLSF_HEADER_BYTES + prev_size;
 		block->size_flags = 0; /* a second free of it is noticed */
 		block = prev;

@@ -41,11 +41,11 @@ struct bh_tlsf {
 	struct tlsf_block *first, *last; /* last: the end mark, never free */
 	size_t used_bytes;               /* payloads and headers of what is allocated */
 	uint32_t fl_bitmap;
-	uint32_t sl_bitmap[TLSF_FL_CNT];
+	uint32_t sl_bitmap[TLSF_FL_CNT + 1]; /* the last stays 0: where a search ends that finds nothing */
 	struct tlsf_links head[TLSF_CLASS_CNT];
 };
 
-_Static_assert(TLSF_FL_CNT <= 32, "first-level bitmap");
+_Static_assert(TLSF_FL_CNT <= 31, "first-level bitmap, and a bit that ends the search");
 _Static_assert(TLSF_HEADER_BYTES == TLSF_ALIGN && TLSF_PAYLOAD_MIN == TLSF_ALIGN, "payloads stay aligned");
 
 BH_INLINE uint64_t
@@ -72,15 +72,20 @@ tlsf_block_of(struct tlsf_links *links)
 	return BH_CONTAINER_OF(links, struct tlsf_block, links);
 }
 
+/* tlsf_class_shift - log2 of the width of the size's class; 16 bytes for all that is small. No branch: sizes are random. */
+BH_INLINE uint32_t
+tlsf_class_shift(uint64_t size)
+{
+	uint32_t msb = 63u - (uint32_t)__builtin_clzll(size | 1u << TLSF_SMALL_MSB);
+	return msb - TLSF_SL_BITS;
+}
+
 /* tlsf_class - size class of a block: first level << TLSF_SL_BITS | second level. */
 BH_INLINE uint32_t
 tlsf_class(uint64_t size)
 {
-	if (size < (1u << TLSF_SMALL_MSB))
-		return (uint32_t)(size / TLSF_ALIGN);
-	uint32_t msb = 63u - (uint32_t)__builtin_clzll(size);
-	uint32_t sl = (uint32_t)(size >> (msb - TLSF_SL_BITS)) - TLSF_SL_CNT;
-	return (msb - TLSF_SMALL_MSB + 1) << TLSF_SL_BITS | sl;
+	uint32_t shift = tlsf_class_shift(size);
+	return ((shift - (TLSF_SMALL_MSB - TLSF_SL_BITS)) << TLSF_SL_BITS) + (uint32_t)(size >> shift);
 }
 
 #endif
