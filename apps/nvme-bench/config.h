@@ -30,6 +30,7 @@ struct nvme_bench_config {
 	uint32_t queue_depth;       /* of each core */
 	uint32_t namespace_id;      /* 1 .. */
 	uint32_t reserved;
+	uint64_t timeout_ns; /* until a command is aborted, and again until the controller is reset */
 };
 
 /* Counters. "bench.start_tsc" and "bench.end_tsc" are gauges: when a core began and when it stopped submitting. */
