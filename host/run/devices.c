@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "host/device/vfio_user.h"
+#include "host/run/errors.h"
+#include "host/run/internal.h"
+
+#define ENDED_WAIT_NS (UINT64_C(200) * BH_NS_PER_MS)
+
+/* A software device that refused its options has said so itself, on our standard error. */
+static int
+explain_softdev(struct bh_cell_device *device, int err, struct bh_error *error)
+{
+	int status;
+	if (!bh_softdev_ended(&device->softdev_pid, ENDED_WAIT_NS, &status))
+		return err;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return bh_error_set(error, "E034", err, "device %s: its program cannot be executed",
+		                    device->config->name);
+	if (WIFEXITED(status))
+		return bh_error_set(error, "E034", err,
+		                    "device %s: the software device ended with exit code %d; its message stands above",
+		                    device->config->name, WEXITSTATUS(status));
+	return bh_error_set(error, "E034", err, "device %s: the software device was killed: %s", device->config->name,
+	                    strsignal(WTERMSIG(status)));
+}
+
+static int
+open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device_idx, struct bh_error *error)
+{
+	const struct bh_device_config *config = device->config;
+	const char *program = cell->options.program != NULL ? cell->options.program : "/proc/self/exe";
+	int fd = -1, err = 0;
+	if (config->backend == BH_BACKEND_SOFTDEV)
+		err = bh_softdev_start(config, program, cell->cpus.rest[device_idx % cell->cpus.rest_cnt], &fd,
+		                       &device->softdev_pid, error);
+	if (err != 0)
+		return err;
+	err = bh_vfio_user_open(config->name, fd, config->socket, &device->backend, error);
+	if (err != 0)
+		return explain_softdev(device, err, error);
+	err = device->backend->ops->dma_map(device->backend, BH_ADDR_ARENA, cell->arena.size_bytes, cell->arena.fd, 0,
+	                                    error);
+	device->dma_mapped = err == 0;
+	return err;
+}
+
+int
+bh_devices_open(struct bh_cell *cell, struct bh_error *error)
+{
+	int err = 0;
+	for (uint32_t i = 0; i < cell->config->device_cnt && err == 0; i++) {
+		cell->device[i].config = &cell->config->device[i];
+		cell->device_cnt++;
+		err = open_device(cell, &cell->device[i], i, error);
+	}
+	return err;
+}
+
+bool
+bh_devices_alive(struct bh_cell *cell, struct bh_error *error)
+{
+	for (uint32_t i = 0; i < cell->device_cnt; i++) {
+		struct bh_cell_device *device = &cell->device[i];
+		int status;
+		if (!device->gone && bh_vfio_user_service(device->backend, error) == -ENODEV)
+			device->gone = true;
+		if (!device->gone && bh_softdev_ended(&device->softdev_pid, 0, &status)) {
+			device->gone = true;
+			bh_error_set(error, "E047", 0, "the software device ended by itself (wait status 0x%x)",
+			             status);
+		}
+		if (device->gone)
+			return false;
+	}
+	return true;
+}
+
+/* Quiesce the device, see its proof, unmap, free: in this order always, whatever the cell did. */
+static void
+release_device(struct bh_cell *cell, struct bh_cell_device *device)
+{
+	struct bh_error error = {0};
+	struct bh_backend *backend = device->backend;
+	if (backend != NULL && !device->gone && backend->ops->reset(backend, &error) != 0)
+		bh_warn(cell, "E094", "device %s: the reset failed: %s", device->config->name, error.text);
+	if (backend != NULL && device->dma_mapped && !device->gone &&
+	    backend->ops->dma_unmap(backend, BH_ADDR_ARENA, cell->arena.size_bytes, &error) != 0)
+		bh_warn(cell, "E094", "device %s: the memory could not be unmapped: %s", device->config->name,
+		        error.text);
+	if (backend != NULL)
+		backend->ops->close(backend);
+	bh_softdev_end(&device->softdev_pid);
+	*device = (struct bh_cell_device){0};
+}
+
+void
+bh_devices_release(struct bh_cell *cell)
+{
+	while (cell->device_cnt > 0)
+		release_device(cell, &cell->device[--cell->device_cnt]);
+}

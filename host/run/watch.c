@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the supervisor looks at every few milliseconds: are all cores up, do their hearts beat, are the devices there, is
+ * it time to stop.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "host/run/internal.h"
+
+#define BOOT_WAIT_NS    (UINT64_C(10) * BH_NS_PER_S)
+#define STARVED_WALL_NS BH_NS_PER_S
+
+static uint32_t
+core_state(struct bh_cell *cell, uint32_t core_idx)
+{
+	return __atomic_load_n(&bh_cell_status(cell, core_idx)->state, __ATOMIC_ACQUIRE);
+}
+
+static uint64_t
+cpu_ns(const struct bh_cell *cell, const struct bh_thread *thread)
+{
+	uint64_t ns = 0;
+	return bh_proc_cpu_ns(cell->pid, thread->tid, &ns) == 0 ? ns : 0;
+}
+
+/* Sums over the threads that are still there. Return: how many. */
+static uint32_t
+sum_switches(const struct bh_cell *cell, struct bh_proc_status *first, uint64_t *voluntary, uint64_t *involuntary)
+{
+	uint32_t cnt = 0;
+	for (uint32_t i = 0; i < cell->thread_cnt; i++) {
+		struct bh_proc_status status;
+		if (cell->thread[i].tid == 0 || bh_proc_status(cell->pid, cell->thread[i].tid, &status) != 0)
+			continue;
+		*voluntary += status.voluntary_switches;
+		*involuntary += status.involuntary_switches;
+		if (cnt++ == 0)
+			*first = status;
+	}
+	return cnt;
+}
+
+/* Only while every core is in cell_main: a thread that ends switches, and says nothing about the wall. */
+void
+bh_watch_facts(struct bh_cell *cell)
+{
+	struct bh_proc_status status;
+	struct bh_isolation facts = {0};
+	uint64_t voluntary = 0, involuntary = 0;
+	if (sum_switches(cell, &status, &voluntary, &involuntary) != cell->page.core_cnt)
+		return;
+	int fd_cnt = bh_proc_fd_cnt(cell->pid);
+	for (uint32_t i = 0; i < cell->page.core_cnt; i++) {
+		if (core_state(cell, i) != BH_CORE_RUNNING || fd_cnt < 0)
+			return;
+	}
+	facts = (struct bh_isolation){
+	        .valid = true,
+	        .seccomp = status.seccomp,
+	        .no_new_privs = status.no_new_privs,
+	        .cap_eff = status.cap_eff,
+	        .cap_prm = status.cap_prm,
+	        .cap_inh = status.cap_inh,
+	        .cap_bnd = status.cap_bnd,
+	        .cap_amb = status.cap_amb,
+	        .uid = status.uid,
+	        .gid = status.gid,
+	        .open_fds = (uint32_t)fd_cnt,
+	        .voluntary_switches = voluntary - cell->voluntary_start,
+	        .involuntary_switches = involuntary - cell->involuntary_start,
+	};
+	cell->result.isolation = facts;
+}
+
+static void
+on_all_running(struct bh_cell *cell, uint64_t now_ns)
+{
+	struct bh_proc_status status;
+	cell->all_running = true;
+	cell->running_at_ns = now_ns;
+	cell->result.times.running_ns = now_ns - cell->start_ns;
+	cell->voluntary_start = cell->involuntary_start = 0;
+	(void)sum_switches(cell, &status, &cell->voluntary_start, &cell->involuntary_start);
+	for (uint32_t i = 0; i < cell->page.core_cnt && i < cell->thread_cnt; i++) {
+		cell->thread[i].beat_ns = now_ns;
+		cell->thread[i].beat_cpu_ns = cpu_ns(cell, &cell->thread[i]);
+	}
+	int32_t lock_error = bh_cell_status(cell, 0)->lock_error;
+	if (lock_error != 0)
+		bh_warn(cell, "E092", "the cell's code and stacks are not all locked: %s; raise the limit (ulimit -l)",
+		        strerror(lock_error < 0 && lock_error > -4096 ? -lock_error : EINVAL));
+	bh_watch_facts(cell);
+	if (cell->options.running != NULL)
+		cell->options.running(cell->options.context, cell);
+}
+
+static void
+watch_start(struct bh_cell *cell, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < cell->page.core_cnt; i++) {
+		uint32_t state = core_state(cell, i);
+		if (state == BH_CORE_OFF || state == BH_CORE_BOOTING) {
+			if (now_ns - cell->start_ns - cell->result.times.exec_ns < BOOT_WAIT_NS)
+				return;
+			cell->result.core_idx = i;
+			cell->result.boot_error = -ETIMEDOUT;
+			bh_verdict(cell, BH_OUTCOME_BOOT_FAILED);
+			bh_trace_kill(cell);
+			return;
+		}
+	}
+	on_all_running(cell, now_ns);
+}
+
+/* No heartbeat for a while: did the thread run meanwhile? Running without a beat is a stall, not running is none. */
+static void
+judge_silence(struct bh_cell *cell, uint32_t core_idx, uint64_t now_ns)
+{
+	struct bh_thread *thread = &cell->thread[core_idx];
+	uint64_t ran_ns = cpu_ns(cell, thread) - thread->beat_cpu_ns;
+	if (ran_ns >= BH_STALL_NS) {
+		bh_trace_registers(cell, core_idx);
+		cell->result.core_idx = core_idx;
+		bh_verdict(cell, BH_OUTCOME_STALLED);
+		bh_trace_kill(cell);
+		return;
+	}
+	if (now_ns - thread->beat_ns < STARVED_WALL_NS || thread->starved_told || cell->stopped_told)
+		return;
+	thread->starved_told = true;
+	bh_warn(cell, "E090", "core %u got only %lu ms of CPU %u in the last %lu ms: something else runs there",
+	        core_idx, ran_ns / BH_NS_PER_MS, cell->page.cpu[core_idx], (now_ns - thread->beat_ns) / BH_NS_PER_MS);
+}
+
+static void
+watch_hearts(struct bh_cell *cell, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < cell->page.core_cnt && i < cell->thread_cnt && cell->pid != 0; i++) {
+		struct bh_thread *thread = &cell->thread[i];
+		if (core_state(cell, i) != BH_CORE_RUNNING || thread->tid == 0)
+			continue;
+		uint64_t heartbeat = __atomic_load_n(&bh_cell_status(cell, i)->heartbeat, __ATOMIC_RELAXED);
+		if (heartbeat != thread->heartbeat) {
+			thread->heartbeat = heartbeat;
+			thread->beat_ns = now_ns;
+			thread->beat_cpu_ns = 0;
+			thread->starved_told = false;
+		} else if (thread->beat_cpu_ns == 0) {
+			/* Silent since the last look; from here on its CPU time counts. */
+			thread->beat_cpu_ns = cpu_ns(cell, thread);
+		} else if (now_ns - thread->beat_ns >= BH_STALL_NS) {
+			judge_silence(cell, i, now_ns);
+		}
+	}
+}
+
+static void
+ask_to_stop(struct bh_cell *cell, uint64_t now_ns)
+{
+	struct bh_control *control =
+	        (struct bh_control *)(void *)(cell->shared.addr + cell->page.shared.control_offset);
+	__atomic_store_n(&control->stop, 1, __ATOMIC_RELEASE);
+	cell->stop_ns = now_ns;
+	cell->result.stop_requested = true;
+}
+
+static void
+watch_stop(struct bh_cell *cell, uint64_t now_ns)
+{
+	bool over = cell->options.duration_ns != 0 && cell->all_running &&
+	            now_ns - cell->running_at_ns >= cell->options.duration_ns;
+	uint32_t requests = __atomic_load_n(&cell->stop_requested, __ATOMIC_RELAXED);
+	if (cell->stop_ns == 0 && (over || requests != 0))
+		ask_to_stop(cell, now_ns);
+	if (requests > 1) {
+		bh_verdict(cell, BH_OUTCOME_ABORTED);
+		bh_trace_kill(cell);
+	} else if (cell->stop_ns != 0 && now_ns - cell->stop_ns >= cell->options.drain_ns) {
+		bh_verdict(cell, BH_OUTCOME_NO_DRAIN);
+		bh_trace_kill(cell);
+	}
+}
+
+static void
+watch_devices(struct bh_cell *cell, uint64_t now_ns)
+{
+	struct bh_error error = {0};
+	if (cell->decided || bh_devices_alive(cell, &error))
+		return;
+	if (error.text[0] != '\0')
+		cell->cause = error;
+	bh_verdict(cell, BH_OUTCOME_DEVICE_GONE);
+	/* The driver sees it too, and may still end in order. */
+	if (cell->stop_ns == 0)
+		ask_to_stop(cell, now_ns);
+}
+
+void
+bh_watch(struct bh_cell *cell, uint64_t now_ns)
+{
+	if (!cell->all_running)
+		watch_start(cell, now_ns);
+	if (cell->pid != 0 && cell->all_running)
+		watch_hearts(cell, now_ns);
+	if (cell->pid != 0)
+		watch_devices(cell, now_ns);
+	if (cell->pid != 0)
+		watch_stop(cell, now_ns);
+}
