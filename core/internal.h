@@ -103,7 +103,7 @@ bh_sched_current(const struct bh_core *core)
 	return core->current;
 }
 
-/* The policy's two functions; the usual one's are inlined, because two calls through pointers would be a third of a switch. */
+/* The policy's two functions; the usual one's are inlined, two calls through pointers would be a third of a switch. */
 BH_INLINE void
 bh_core_ready(struct bh_core *core, struct bh_fiber *fiber)
 {

@@ -2,8 +2,8 @@
 /**
  * Micro-benchmarks of core: each measures one operation several times and says what it reached beside its target.
  *
- * Times are cycles of the time stamp counter, turned into nanoseconds by a rate measured at the start. A figure per operation is
- * the time of a loop divided by its turns; only TLSF's percentiles time each operation by itself, with the cost of
+ * Times are cycles of the time stamp counter, turned into nanoseconds by a rate measured at the start. A figure per operation
+ * is the time of a loop divided by its turns; only TLSF's percentiles time each operation by itself, with the cost of
  * reading the clock, measured in the same way around nothing, subtracted.
  */
 #ifndef BENCH_MICRO_MICRO_H

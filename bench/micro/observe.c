@@ -26,7 +26,8 @@ log_run(void)
 	struct bh_log_ring *ring = bh_hosted_shared(layout->log_offset);
 	uint64_t batch = layout->log_record_cnt / 2;
 	uint64_t start_tsc = bh_clock_now_tsc();
-	for (uint64_t done = 0; done < LOOP_CNT; done += batch) {
+	uint64_t done = 0;
+	for (; done < LOOP_CNT; done += batch) {
 		ring->tail = ring->head;
 		for (uint64_t i = 0; i < batch; i++)
 			bh_log_info("three %lu %lu %lu", i, done, batch);
@@ -34,7 +35,7 @@ log_run(void)
 	uint64_t end_tsc = bh_clock_now_tsc();
 	if (ring->dropped_cnt != 0)
 		micro_fail("log records were dropped");
-	return (double)(end_tsc - start_tsc) / micro_cycles_per_ns / (double)(LOOP_CNT / batch * batch + batch);
+	return (double)(end_tsc - start_tsc) / micro_cycles_per_ns / (double)done;
 }
 
 /* Latencies from 100 to 1600 cycles, most of them short. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Instructions on TLSF's longest path, counted one by one: a random workload over a small pool, in which every combination of
- * merging, splitting, emptied lists and far searches comes up, with the processor's trap flag set around each operation.
- * The handler of the trap sees each instruction from the function's first to its return.
+ * Instructions on TLSF's longest path, counted one by one: a random workload over a small pool, in which every
+ * combination of merging, splitting, emptied lists and far searches comes up, with the processor's trap flag set around
+ * each operation. The handler of the trap sees each instruction from the function's first to its return.
  */
 #define _GNU_SOURCE /* REG_RIP */
 #include "bench/micro/micro.h"

@@ -72,7 +72,7 @@ tlsf_block_of(struct tlsf_links *links)
 	return BH_CONTAINER_OF(links, struct tlsf_block, links);
 }
 
-/* tlsf_class_shift - log2 of the width of the size's class; 16 bytes for all that is small. No branch: sizes are random. */
+/* tlsf_class_shift - log2 of the width of the size's class, at least 16 bytes. No branch: sizes are random. */
 BH_INLINE uint32_t
 tlsf_class_shift(uint64_t size)
 {

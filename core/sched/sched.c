@@ -68,8 +68,8 @@ sched_next(struct bh_core *core)
 }
 
 /*
- * Inlined into bh_yield, so that the switch is a tail call there: it jumps right to where the next fiber called bh_yield, and
- * that jump has a history by which it is predicted. A return would be predicted to go to the fiber that we leave.
+ * Inlined into bh_yield, so that the switch is a tail call there: it jumps right to where the next fiber called bh_yield,
+ * and that jump has a history by which it is predicted. A return would be predicted to go to the fiber that we leave.
  */
 static inline void
 block(struct bh_core *core, struct bh_fiber *self)
@@ -217,8 +217,8 @@ bh_sched_init(struct bh_core *core)
 	uint32_t fiber_cnt = core->cell->page->fiber_cnt;
 	core->policy = &bh_sched_fifo;
 	core->queue = &core->fifo;
-	core->fiber = bh_cell_heap_alloc(core->cell, fiber_cnt * sizeof(*core->fiber), BH_CACHE_LINE_BYTES);
-	core->deadline = bh_cell_heap_alloc(core->cell, fiber_cnt * sizeof(*core->deadline), BH_CACHE_LINE_BYTES);
+	core->fiber = bh_cell_heap_alloc(core->cell, fiber_cnt * sizeof(struct bh_fiber), BH_CACHE_LINE_BYTES);
+	core->deadline = bh_cell_heap_alloc(core->cell, fiber_cnt * sizeof(struct bh_fiber *), BH_CACHE_LINE_BYTES);
 	if (core->fiber == NULL || core->deadline == NULL)
 		return -BH_ENOMEM;
 	fibers_init(core, fiber_cnt);

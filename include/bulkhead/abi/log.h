@@ -48,8 +48,7 @@ _Static_assert(sizeof(struct bh_log_record) == 64, "one line");
 struct bh_log_ring {
 	uint64_t head; /* next to write; written by the cell (release) */
 	uint64_t dropped_cnt; /* written by the cell */
-	uint64_t cached_tail; /* the cell's private copy of tail */
-	uint64_t pad0[5];
+	uint64_t pad0[6];
 	uint64_t tail; /* next to read; written by the host (release) */
 	uint64_t pad1[7];
 	struct bh_log_record record[];

@@ -58,8 +58,8 @@ relative(double value, double truth)
 }
 
 /*
- * A duration of `ns`, as this clock counts it, recorded, and read back from its bucket: in cycles, within 1 % of the cycles
- * recorded, for any value of the bucket that a reader may report.
+ * A duration of `ns`, as this clock counts it, recorded, and read back from its bucket: in cycles, within 1 % of the
+ * cycles recorded, for any value of the bucket that a reader may report.
  */
 static void
 error_check(uint64_t tsc)
