@@ -33,7 +33,7 @@ read_device_info(struct bh_vfu_client *client, struct bh_error *error)
 	memcpy(&info, reply.payload, sizeof(info));
 	vfu_message_release(&reply);
 	if (!(info.flags & VFIO_USER_DEVICE_PCI) || info.num_regions <= VFIO_USER_REGION_CONFIG)
-		return bh_vfu_fail(error, -ENOTSUP, "E050",
+		return bh_vfu_fail(error, -ENOTSUP, "E044",
 		                   "device %s: the server at %s serves no PCI device (flags %#x, %u regions). bulkhead "
 		                   "drives PCI devices only",
 		                   client->backend.name, client->peer, info.flags, info.num_regions);
@@ -82,7 +82,7 @@ read_identity(struct bh_vfu_client *client, struct bh_error *error)
 {
 	uint64_t id, class_code;
 	if (client->config_bytes < PCI_HEADER_BYTES)
-		return bh_vfu_fail(error, -ENOTSUP, "E050",
+		return bh_vfu_fail(error, -ENOTSUP, "E044",
 		                   "device %s: the server at %s has no PCI configuration space (%llu bytes)",
 		                   client->backend.name, client->peer, (unsigned long long)client->config_bytes);
 	int err = bh_vfu_region_read(client, VFIO_USER_REGION_CONFIG, PCI_VENDOR, 4, &id, error);
@@ -107,7 +107,7 @@ check_bar(const struct bh_backend *backend, uint32_t bar, uint64_t offset, uint3
 	uint64_t size_bytes = bar < BH_DEVICE_BARS_MAX ? backend->bar[bar].size_bytes : 0;
 	if (width_ok && offset % width_bytes == 0 && offset < size_bytes && width_bytes <= size_bytes - offset)
 		return 0;
-	return bh_vfu_fail(error, -EINVAL, "E051",
+	return bh_vfu_fail(error, -EINVAL, "E046",
 	                   "device %s: no register of %u bytes at offset %#llx of BAR %u (which has %#llx bytes)",
 	                   backend->name, width_bytes, (unsigned long long)offset, bar, (unsigned long long)size_bytes);
 }
@@ -134,7 +134,7 @@ check_config(struct bh_vfu_client *client, uint32_t offset, uint32_t width_bytes
 	bool width_ok = width_bytes <= 4 && BH_IS_POW2(width_bytes);
 	if (width_ok && offset % width_bytes == 0 && (uint64_t)offset + width_bytes <= client->config_bytes)
 		return 0;
-	return bh_vfu_fail(error, -EINVAL, "E051", "device %s: no %u bytes at %#x of configuration space",
+	return bh_vfu_fail(error, -EINVAL, "E046", "device %s: no %u bytes at %#x of configuration space",
 	                   client->backend.name, width_bytes, offset);
 }
 
@@ -229,7 +229,7 @@ bh_vfio_user_open_timeout(const char *name, int socket_fd, const char *socket_pa
 	if (client == NULL) {
 		if (socket_fd >= 0)
 			close(socket_fd);
-		return bh_vfu_fail(error, -ENOMEM, "E044", "device %s: out of memory", name);
+		return bh_vfu_fail(error, -ENOMEM, "E042", "device %s: out of memory", name);
 	}
 	int err = bh_vfu_connect(client, socket_fd, socket_path, error);
 	if (err == 0)

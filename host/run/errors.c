@@ -68,6 +68,9 @@ static const struct bh_error_entry catalogue[] = {
          "backend = vfio drives real hardware behind an IOMMU and comes with the lab. Use softdev or vfio-user."},
         {"E051", FAILED, "a device's register window cannot be mapped",
          "A warning: the window is not aligned to pages, so its registers go through the mailbox, which is slow."},
+        {"E052", FAILED, "a request does not fit the device",
+         "Memory for DMA is whole pages, and a server takes a limited number of pieces and perhaps no descriptors; an "
+         "interrupt request names vectors that the device has. The message says which."},
         {"E060", USAGE, "the cell's program was not found",
          "[cell] app names an application whose NAME.cell lies beside the bulkhead program, or a path with a slash."},
         {"E061", USAGE, "not a cell",
