@@ -13,7 +13,7 @@
 struct nvme_request *
 bh_nvme_request_new(enum nvme_op op, size_t data_bytes)
 {
-	struct nvme_request *request = bh_heap_alloc(sizeof(*request) + data_bytes);
+	struct nvme_request *request = bh_heap_alloc_aligned(sizeof(*request) + data_bytes, BH_CACHE_LINE_BYTES);
 	if (request) {
 		request->op = op;
 		request->data_bytes = (uint32_t)data_bytes;
