@@ -36,13 +36,13 @@ admin_orphan_done(void *arg, uint16_t status)
 static struct bh_nvme_slot *
 admin_post(struct bh_nvme_qpair *admin, const struct nvme_sqe *cmd, struct admin_wait *wait)
 {
-	uint32_t idx = bh_nvme_slot_take(admin, admin_done, wait);
-	bh_nvme_sq_post(admin, idx, cmd->opcode, cmd->nsid, cmd->prp1, cmd->prp2,
+	uint32_t tag = bh_nvme_slot_take(admin, admin_done, wait);
+	bh_nvme_sq_post(admin, tag, cmd->opcode, cmd->nsid, cmd->prp1, cmd->prp2,
 	                cmd->cdw10 | (uint64_t)cmd->cdw11 << 32, cmd->cdw12 | (uint64_t)cmd->cdw13 << 32);
 	struct nvme_sqe *entry = &admin->sq[(admin->sq_tail - 1) & admin->sq_mask];
 	entry->cdw14 = cmd->cdw14;
 	entry->cdw15 = cmd->cdw15;
-	return &admin->slot[idx];
+	return &admin->slot[tag & admin->sq_mask];
 }
 
 int

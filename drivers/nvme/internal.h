@@ -235,11 +235,11 @@ void bh_nvme_events_read(struct bh_nvme *ctrl);
 /* admin.c: one Get Log Page into ctrl->data_page */
 BH_MUST_CHECK int bh_nvme_log_exec(struct bh_nvme *ctrl, uint8_t log_page, uint32_t nsid, uint32_t data_bytes);
 
-/* bh_nvme_list_of - a slot's own piece of list memory. */
+/* bh_nvme_list_of - the piece of list memory that belongs to a tag's slot. */
 BH_INLINE uint64_t *
-bh_nvme_list_of(const struct bh_nvme_qpair *qp, uint32_t idx)
+bh_nvme_list_of(const struct bh_nvme_qpair *qp, uint32_t tag)
 {
-	return (uint64_t *)(uintptr_t)(qp->slow->list + (size_t)idx * qp->slow->list_bytes);
+	return (uint64_t *)(uintptr_t)(qp->slow->list + (size_t)(tag & qp->sq_mask) * qp->slow->list_bytes);
 }
 
 /* bh_nvme_deadline - `ns` from now, in cycles. */

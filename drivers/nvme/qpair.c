@@ -128,6 +128,19 @@ bh_nvme_qpair_shadow(struct bh_nvme_qpair *qp)
 	qp->cq_event = on ? (volatile uint32_t *)(uintptr_t)(ctrl->event_page + cq_at) : NULL;
 }
 
+/* For the hot path's check of a buffer; near the arena's end it is left to bh_dma_contains(). */
+static void
+arena_bounds_set(struct bh_nvme_qpair *qp)
+{
+	const struct bh_boot_page *page = bh_boot_page();
+	for (uint32_t i = 0; i < page->region_cnt; i++) {
+		if (page->region[i].kind != BH_REGION_ARENA)
+			continue;
+		qp->arena_low = page->region[i].addr;
+		qp->arena_span = page->region[i].size_bytes - qp->small_bytes_max;
+	}
+}
+
 static void
 rings_attach(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
 {
@@ -144,6 +157,7 @@ rings_attach(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
 	qp->tag_step = slow->sq_entries;
 	qp->small_bytes_max = BH_MIN(ctrl->info.transfer_bytes_max, 2 * BH_PAGE_BYTES);
 	qp->tick_polls = BH_NVME_TICK_POLLS;
+	arena_bounds_set(qp);
 	bh_nvme_qpair_empty(qp);
 }
 

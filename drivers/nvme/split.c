@@ -12,14 +12,14 @@ split_child_submit(struct bh_nvme_qpair *qp, struct nvme_split *split)
 {
 	uint32_t lba_cnt = BH_MIN(split->lba_left, split->lba_step);
 	uint64_t bytes = (uint64_t)lba_cnt << split->ns->lba_shift;
-	uint32_t idx = bh_nvme_slot_take(qp, split_child_done, split);
+	uint32_t tag = bh_nvme_slot_take(qp, split_child_done, split);
 	uint64_t prp1 = 0, prp2 = 0;
 
 	if (split->addr) {
-		bh_nvme_prp_build(split->addr, bytes, bh_nvme_list_of(qp, idx), &prp1, &prp2);
+		bh_nvme_prp_build(split->addr, bytes, bh_nvme_list_of(qp, tag), &prp1, &prp2);
 		split->addr += bytes;
 	}
-	bh_nvme_sq_post(qp, idx, split->opcode, split->ns->nsid, prp1, prp2, split->lba,
+	bh_nvme_sq_post(qp, tag, split->opcode, split->ns->nsid, prp1, prp2, split->lba,
 	                (lba_cnt - 1) | split->cdw12_flags);
 	split->lba += lba_cnt;
 	split->lba_left -= lba_cnt;

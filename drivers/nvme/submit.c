@@ -40,9 +40,9 @@ bh_nvme_rw_slow(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint32_t 
 		                             .arg = arg};
 		return bh_nvme_split_start(qp, &request);
 	}
-	uint32_t idx = bh_nvme_slot_take(qp, done_fn, arg);
-	bh_nvme_prp_build(addr, bytes, bh_nvme_list_of(qp, idx), &prp1, &prp2);
-	bh_nvme_sq_post(qp, idx, opcode, ns->nsid, prp1, prp2, lba, (lba_cnt - 1) | cdw12_flags);
+	uint32_t tag = bh_nvme_slot_take(qp, done_fn, arg);
+	bh_nvme_prp_build(addr, bytes, bh_nvme_list_of(qp, tag), &prp1, &prp2);
+	bh_nvme_sq_post(qp, tag, opcode, ns->nsid, prp1, prp2, lba, (lba_cnt - 1) | cdw12_flags);
 	return 0;
 }
 
@@ -101,11 +101,11 @@ bh_nvme_dsm(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint32_t attr
 		return -BH_EOPNOTSUPP;
 	if (qp->free_cnt == 0)
 		return bh_nvme_no_slot(qp);
-	uint32_t idx = bh_nvme_slot_take(qp, done_fn, arg);
-	uint64_t *list = bh_nvme_list_of(qp, idx);
+	uint32_t tag = bh_nvme_slot_take(qp, done_fn, arg);
+	uint64_t *list = bh_nvme_list_of(qp, tag);
 	memcpy(list, ranges, range_cnt * sizeof(*ranges));
 	/* List memory is aligned to its size, so the ranges do not cross a page. */
-	bh_nvme_sq_post(qp, idx, NVME_NVM_DSM, ns->nsid, (uintptr_t)list, 0,
+	bh_nvme_sq_post(qp, tag, NVME_NVM_DSM, ns->nsid, (uintptr_t)list, 0,
 	                (range_cnt - 1) | (uint64_t)attributes << 32, 0);
 	return 0;
 }

@@ -53,6 +53,9 @@ struct bh_nvme_qpair {
 	uint32_t tag_step;         /* adds one generation to a tag */
 	uint32_t epoch;
 	uint64_t small_bytes_max; /* transfers up to this need no PRP list and no split */
+	uint64_t arena_low;
+	uint64_t
+	        arena_span; /* where a small buffer may begin, from arena_low: all but the arena's last small_bytes_max */
 	volatile uint32_t *sq_doorbell;
 
 	/* Completion */
@@ -88,31 +91,32 @@ uint16_t bh_nvme_bad_status(struct bh_nvme_qpair *qp, struct bh_nvme_slot *slot,
 uint32_t bh_nvme_poll_parked(struct bh_nvme_qpair *qp);
 void bh_nvme_tick(struct bh_nvme_qpair *qp);
 
-/* bh_nvme_slot_take - a free slot's index, marked live. The caller made sure that free_cnt is not 0. */
+/* bh_nvme_slot_take - a free slot, marked live; the caller made sure that free_cnt is not 0. Return: its tag. */
 BH_INLINE uint32_t
 bh_nvme_slot_take(struct bh_nvme_qpair *qp, bh_nvme_done_fn done_fn, void *arg)
 {
-	uint32_t idx = qp->free_idx[--qp->free_cnt];
-	struct bh_nvme_slot *slot = &qp->slot[idx];
-	slot->tag = ((slot->tag + qp->tag_step) & 0xffffu) | BH_NVME_SLOT_LIVE;
+	struct bh_nvme_slot *slot = &qp->slot[qp->free_idx[--qp->free_cnt]];
+	uint32_t tag = ((slot->tag + qp->tag_step) & 0xffffu) | BH_NVME_SLOT_LIVE;
+	slot->tag = tag;
 	slot->epoch = qp->epoch;
 	slot->done_fn = done_fn;
 	slot->arg = arg;
-	return idx;
+	return tag;
 }
 
 /**
  * bh_nvme_sq_post - write one command to the submission queue's tail
- * @idx: a slot from bh_nvme_slot_take(); as many entries as slots can be waiting, so the queue cannot be full
+ * @tag: from bh_nvme_slot_take(); the queue has more entries than slots can be waiting, so it cannot be full
  *
  * Eight 8-byte stores fill the line. Ordering: plain stores; bh_nvme_ring() orders them before the doorbell.
  */
 BH_INLINE void
-bh_nvme_sq_post(struct bh_nvme_qpair *qp, uint32_t idx, uint32_t opcode, uint32_t nsid, uint64_t prp1, uint64_t prp2,
+bh_nvme_sq_post(struct bh_nvme_qpair *qp, uint32_t tag, uint32_t opcode, uint32_t nsid, uint64_t prp1, uint64_t prp2,
                 uint64_t cdw10_11, uint64_t cdw12_13)
 {
 	uint64_t *entry = (uint64_t *)&qp->sq[qp->sq_tail++ & qp->sq_mask];
-	entry[0] = opcode | (uint64_t)(qp->slot[idx].tag & 0xffffu) << 16 | (uint64_t)nsid << 32;
+	/* The tag's live bit is bit 16: shifted up it would fall into NSID, so it is taken out. */
+	entry[0] = opcode | (tag ^ BH_NVME_SLOT_LIVE) << 16 | (uint64_t)nsid << 32;
 	entry[1] = 0;
 	entry[2] = 0;
 	entry[3] = prp1;
@@ -142,18 +146,17 @@ bh_nvme_rw(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint32_t opcod
 	uint64_t bytes = (uint64_t)lba_cnt << ns->lba_shift;
 	uint64_t end_in_page = (addr & (BH_PAGE_BYTES - 1)) + bytes;
 
-	/* At most two pages: PRP1 and PRP2. A size of 0 wraps to the slow path, which names what is wrong. */
+	/* At most two pages, surely in the arena: PRP1 and PRP2. The slow path names what is wrong with the rest, if anything. */
 	if (BH_UNLIKELY(bytes - 1 >= qp->small_bytes_max || end_in_page > 2 * BH_PAGE_BYTES ||
-	                addr & NVME_PRP_ALIGN_MASK || !done_fn || opcode == NVME_NVM_COMPARE))
+	                addr - qp->arena_low > qp->arena_span || addr & NVME_PRP_ALIGN_MASK || !done_fn ||
+	                opcode == NVME_NVM_COMPARE))
 		return bh_nvme_rw_slow(qp, ns, opcode, cdw12_flags, lba, lba_cnt, buf, done_fn, arg);
-	if (BH_UNLIKELY(!bh_dma_contains(buf, bytes)))
-		return -BH_EFAULT;
 	if (BH_UNLIKELY(qp->free_cnt == 0))
 		return bh_nvme_no_slot(qp);
 
 	uint64_t prp2 = end_in_page > BH_PAGE_BYTES ? (addr | (BH_PAGE_BYTES - 1)) + 1 : 0;
-	uint32_t idx = bh_nvme_slot_take(qp, done_fn, arg);
-	bh_nvme_sq_post(qp, idx, opcode, ns->nsid, addr, prp2, lba, (lba_cnt - 1) | cdw12_flags);
+	uint32_t tag = bh_nvme_slot_take(qp, done_fn, arg);
+	bh_nvme_sq_post(qp, tag, opcode, ns->nsid, addr, prp2, lba, (lba_cnt - 1) | cdw12_flags);
 	return 0;
 }
 
