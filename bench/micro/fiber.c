@@ -2,7 +2,7 @@
 #include "bench/micro/micro.h"
 #include <bulkhead/sched.h>
 
-#define YIELD_CNT 1000000u
+#define YIELD_CNT 100000u
 
 static bool stop;
 

@@ -6,7 +6,7 @@
 #include <bulkhead/mem.h>
 #include <bulkhead/metrics.h>
 
-#define LOOP_CNT  2000000u
+#define LOOP_CNT  200000u
 #define VALUE_CNT 4096u
 
 static double

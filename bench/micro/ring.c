@@ -4,7 +4,7 @@
 
 #define SLOT_CNT  1024u
 #define BATCH_CNT 32u
-#define ROUND_CNT 100000u
+#define ROUND_CNT 30000u
 
 static struct bh_spsc ring;
 static uint64_t slots[SLOT_CNT];
