@@ -19,6 +19,10 @@ explain_softdev(struct bh_cell_device *device, int err, struct bh_error *error)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return bh_error_set(error, "E034", err, "device %s: its program cannot be executed",
 		                    device->config->name);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+		return bh_error_set(error, "E036", err,
+		                    "device %s: the software device refuses its options; its message stands above",
+		                    device->config->name);
 	if (WIFEXITED(status))
 		return bh_error_set(error, "E034", err,
 		                    "device %s: the software device ended with exit code %d; its message stands above",

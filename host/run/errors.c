@@ -51,6 +51,8 @@ static const struct bh_error_entry catalogue[] = {
         {"E034", FAILED, "a software device did not start",
          "Its own message stands above. Check the keys of its section."},
         {"E035", FAILED, "memory could not be shared with the cell", "The message has the kernel's reason."},
+        {"E036", USAGE, "a software device refuses its options",
+         "A key of its [device NAME] section, or a line of its fault script, is wrong: its own message stands above."},
         {"E040", FAILED, "nobody listens on the device's socket",
          "The path is missing, not a socket, or no server listens. Start the server (bulkhead softdev, SPDK) first."},
         {"E041", FAILED, "the device's socket refused us",

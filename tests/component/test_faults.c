@@ -27,6 +27,7 @@ struct fault_case {
 	const char *noticed[3]; /* counters that must not be 0 */
 	const char *calm[3];    /* counters that must be 0 */
 	const char *verdict;    /* app.verify.*: that one must not be 0, the others must */
+	const char *also;       /* another that may be found beside it */
 	int errors;             /* 1: some I/O failed; 0: none did; -1: either */
 };
 
@@ -53,7 +54,7 @@ static const struct fault_case cases[] = {
         {.rule = "every 100 op write flip", .exit_code = 3, .verdict = "corrupt"},
         {.rule = "every 20 op write drop-write", .exit_code = 3, .verdict = "lost"},
         {.rule = "every 20 op write tear", .exit_code = 3, .verdict = "torn"},
-        {.rule = "every 100 op read misdirect 1", .exit_code = 3, .verdict = "misdirected"},
+        {.rule = "every 100 op read misdirect 1", .exit_code = 3, .verdict = "misdirected", .also = "lost"},
 };
 
 static json_int_t
@@ -107,6 +108,8 @@ check_verdicts(const struct fault_case *fault, const json_t *json)
 	const json_t *verify = json_object_get(json_object_get(json, "app"), "verify");
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
 		json_int_t found = json_integer_value(json_object_get(verify, verdicts[i]));
+		if (fault->also != NULL && strcmp(fault->also, verdicts[i]) == 0)
+			continue; /* the block beside may be one that was never written */
 		int wanted = fault->verdict != NULL && strcmp(fault->verdict, verdicts[i]) == 0;
 		if (wanted ? found == 0 : found != 0)
 			fail_msg("'%s': %s = %lld", fault->rule, verdicts[i], (long long)found);
@@ -166,7 +169,7 @@ a_device_that_never_becomes_ready_is_reported(void **state)
 	command_run(argv, 60000, &result);
 	unlink(path);
 	assert_int_equal(result.exit_code, 1);
-	assert_non_null(strstr(result.err, "RDY"));
+	assert_non_null(strstr(result.err, "not ready"));
 	command_result_free(&result);
 }
 

@@ -102,6 +102,49 @@ worker_drain(struct worker *worker)
 		worker_turn(worker, turn);
 }
 
+static void
+fill_done(void *arg, uint16_t status)
+{
+	struct slot *slot = arg;
+	slot->worker->in_flight_cnt--;
+	slot->in_flight = false;
+	if (status != 0)
+		bh_counter_add(slot->worker->errors, 1);
+}
+
+static void
+fill_slot(struct worker *worker, struct slot *slot)
+{
+	if (slot->in_flight || worker->block_next == worker->block_cnt)
+		return;
+	uint64_t lba = (worker->block_first + worker->block_next) * worker->lba_per_block;
+	int err = bh_nvme_write(worker->qpair, worker->ns, lba, worker->lba_per_block, slot->buf, fill_done, slot);
+	if (err == -BH_EAGAIN)
+		return;
+	if (err != 0) {
+		worker->error = err;
+		return;
+	}
+	slot->in_flight = true;
+	worker->in_flight_cnt++;
+	worker->block_next++;
+}
+
+void
+fill_run(struct worker *worker)
+{
+	for (unsigned turn = 1; worker->error == 0 && worker->block_next < worker->block_cnt; turn++) {
+		if (bh_stop_requested())
+			break;
+		for (uint32_t i = 0; i < worker->config->queue_depth; i++)
+			fill_slot(worker, &worker->slot[i]);
+		worker_turn(worker, turn);
+	}
+	for (unsigned turn = 1; worker->in_flight_cnt > 0; turn++)
+		worker_turn(worker, turn);
+	worker->block_next = 0;
+}
+
 void
 bench_run(struct worker *worker)
 {

@@ -75,6 +75,9 @@ unsigned worker_turn(struct worker *worker, unsigned turn);
 /* worker_drain - submit nothing more and poll until nothing is in flight; the driver's time-outs bound it. */
 void worker_drain(struct worker *worker);
 
+/* fill_run - write every block of the slice once; ends early when the supervisor says stop. Not counted as I/O. */
+void fill_run(struct worker *worker);
+
 /* bench_run - read and write patterns until the supervisor says stop or the device is gone; returns drained. */
 void bench_run(struct worker *worker);
 

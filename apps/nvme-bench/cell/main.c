@@ -119,9 +119,13 @@ prepare(struct worker *worker, unsigned core_idx)
 static void
 measure(struct worker *worker)
 {
+	uint64_t *first_io = bh_gauge_register(NVME_BENCH_GAUGE_FIRST_IO, "cycles");
 	uint64_t *start = bh_gauge_register(NVME_BENCH_GAUGE_START, "cycles");
 	uint64_t *end = bh_gauge_register(NVME_BENCH_GAUGE_END, "cycles");
 
+	*first_io = bh_clock_now_tsc();
+	if (worker->config->fill)
+		fill_run(worker);
 	*start = bh_clock_now_tsc();
 	if (worker->config->pattern == NVME_BENCH_VERIFY)
 		verify_run(worker);

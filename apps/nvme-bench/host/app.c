@@ -10,6 +10,8 @@
 /* In the order of enum nvme_bench_pattern. */
 static const char *const patterns[] = {"read", "write", "randread", "randwrite", "randrw", "verify", NULL};
 
+static const char *const no_yes[] = {"no", "yes", NULL};
+
 const struct bh_config_key nvme_bench_keys[NVME_BENCH_KEY_CNT] = {
         {SECTION, "device", BH_VALUE_STRING, NULL, NULL, 0, 0, "the NAME of a [device NAME]"},
         {SECTION, "pattern", BH_VALUE_ENUM, "randread", patterns, 0, 0, "what to do"},
@@ -18,6 +20,7 @@ const struct bh_config_key nvme_bench_keys[NVME_BENCH_KEY_CNT] = {
          "of each I/O, 512 to 1M, a multiple of 512"},
         {SECTION, "queue_depth", BH_VALUE_UINT, "32", NULL, 1, NVME_BENCH_DEPTH_MAX, "of each core, 1 to 1024"},
         {SECTION, "namespace", BH_VALUE_UINT, "1", NULL, 1, UINT32_MAX - 1, "its identifier, 1 for the first"},
+        {SECTION, "fill", BH_VALUE_ENUM, "no", no_yes, 0, 0, "write every block once before measuring"},
         {SECTION, "timeout", BH_VALUE_DURATION, "2s", NULL, 10000000, UINT64_C(60000000000),
          "until a command is aborted, 10ms to 60s"},
 };
@@ -44,6 +47,7 @@ nvme_bench_compile(const struct bh_run_config *config, void *out, uint32_t *out_
 	bench->read_percent = (uint32_t)bh_config_uint(config, SECTION, "mix");
 	bench->queue_depth = (uint32_t)bh_config_uint(config, SECTION, "queue_depth");
 	bench->namespace_id = (uint32_t)bh_config_uint(config, SECTION, "namespace");
+	bench->fill = bh_config_enum(config, SECTION, "fill");
 	bench->timeout_ns = bh_config_uint(config, SECTION, "timeout");
 	*out_bytes = sizeof(*bench);
 	return 0;
@@ -108,7 +112,7 @@ static uint64_t
 first_io_tsc(const void *opaque)
 {
 	const struct state *state = opaque;
-	return state->now.start_tsc;
+	return state->now.first_io_tsc;
 }
 
 static bool

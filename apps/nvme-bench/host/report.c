@@ -28,6 +28,7 @@ static void
 take_span(const struct bh_view *view, struct nvme_bench_sample *sample)
 {
 	bool all_ended = true;
+	bh_view_counter_core(view, NVME_BENCH_GAUGE_FIRST_IO, 0, &sample->first_io_tsc);
 	for (uint32_t core = 0; core < view->core_cnt; core++) {
 		uint64_t start, end;
 		bh_view_counter_core(view, NVME_BENCH_GAUGE_START, core, &start);
@@ -112,6 +113,11 @@ nvme_bench_live(FILE *stream, const struct nvme_bench_config *config, const stru
                 const struct nvme_bench_sample *before, double interval_s, double elapsed_s, uint64_t tsc_hz)
 {
 	struct bh_hist_snapshot since;
+	if (now->start_tsc == 0) {
+		fprintf(stream, "%6.1f s  %s", elapsed_s,
+		        now->first_io_tsc == 0 ? "bringing the device up" : "filling the device");
+		return;
+	}
 	char p50[24], p99[24], max[24];
 	uint64_t ios = now->reads + now->writes - before->reads - before->writes;
 
@@ -153,6 +159,8 @@ nvme_bench_table(FILE *stream, const struct nvme_bench_config *config, const str
 	        sample->errors);
 	if (config->pattern == NVME_BENCH_VERIFY)
 		print_verify(stream, &sample->verify);
+	if (hist->count == 0)
+		return;
 	fprintf(stream, "  latency  min    %s\n", time_text(text, sizeof(text), to_ns((double)hist->min, tsc_hz)));
 	fprintf(stream, "           mean   %s\n", time_text(text, sizeof(text), to_ns(bh_hist_mean(hist), tsc_hz)));
 	for (size_t i = 0; i < PERCENTILE_CNT; i++)

@@ -19,6 +19,7 @@ struct nvme_bench_verify {
 struct nvme_bench_sample {
 	uint64_t reads, writes, errors;
 	uint64_t start_tsc, end_tsc; /* earliest start, latest end; 0: no core has begun; all have not ended */
+	uint64_t first_io_tsc;       /* 0: there was none */
 	struct nvme_bench_verify verify;
 	struct bh_hist_snapshot latency;
 };
