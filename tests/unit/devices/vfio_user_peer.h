@@ -23,8 +23,9 @@
 
 #include <cmocka.h>
 
-#define PEER_BYTES_MAX (1u << 21)
-#define PEER_WAIT_MS   20000
+#define PEER_BYTES_MAX      (1u << 21) /* received */
+#define PEER_SEND_BYTES_MAX (1u << 14) /* built */
+#define PEER_WAIT_MS        20000
 
 /* A message: header at 0 (id 0, command 2, size 4, flags 8, error 12), payload from 16. */
 struct peer_message {
@@ -37,6 +38,7 @@ struct peer_message {
 static inline void
 put(struct peer_message *m, uint64_t value, uint32_t width)
 {
+	assert_true(m->size + width <= PEER_SEND_BYTES_MAX);
 	memcpy(m->bytes + m->size, &value, width);
 	m->size += width;
 }
@@ -62,6 +64,7 @@ put64(struct peer_message *m, uint64_t value)
 static inline void
 put_bytes(struct peer_message *m, const void *data, uint32_t bytes)
 {
+	assert_true(m->size + bytes <= PEER_SEND_BYTES_MAX);
 	memcpy(m->bytes + m->size, data, bytes);
 	m->size += bytes;
 }
@@ -70,7 +73,7 @@ put_bytes(struct peer_message *m, const void *data, uint32_t bytes)
 static inline struct peer_message
 peer_message(uint32_t id, uint32_t command, uint32_t flags)
 {
-	struct peer_message m = {.bytes = malloc(PEER_BYTES_MAX)};
+	struct peer_message m = {.bytes = malloc(PEER_SEND_BYTES_MAX)};
 	assert_non_null(m.bytes);
 	put16(&m, id);
 	put16(&m, command);
@@ -182,11 +185,13 @@ peer_read(int sock, struct peer_message *m, uint32_t bytes)
 static inline bool
 peer_receive(int sock, struct peer_message *out)
 {
-	*out = (struct peer_message){.bytes = malloc(PEER_BYTES_MAX)};
+	*out = (struct peer_message){.bytes = malloc(16)};
 	assert_non_null(out->bytes);
 	if (peer_read(sock, out, 16)) {
 		uint32_t size = get32(out, 4);
 		assert_true(size >= 16 && size <= PEER_BYTES_MAX);
+		out->bytes = realloc(out->bytes, size);
+		assert_non_null(out->bytes);
 		if (peer_read(sock, out, size - 16))
 			return true;
 	}

@@ -42,7 +42,7 @@ toy_write(void *context, uint32_t region, uint64_t offset, uint32_t width, const
 	toy->last_offset = offset;
 	toy->last_width = width;
 	memcpy(toy->registers + offset % sizeof(toy->registers), data, width);
-	if (offset == 0x800)
+	if (offset == 0x800 && toy->copy_iova)
 		toy->copy_result = vfu_server_dma_read(toy->server, toy->copy_iova, toy->registers + 0x808, 8);
 	return toy->result;
 }

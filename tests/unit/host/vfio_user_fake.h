@@ -25,7 +25,9 @@ struct fake {
 	int sock, client_sock;
 	pthread_t thread;
 	fake_hook *hook;
-	void *hook_arg;
+	/* Sends the message in its own way (and frees it); NULL: as it is. */
+	void (*mangle)(struct fake *fake, struct peer_message m, const int *fds, uint32_t fd_cnt);
+	void *arg;
 	const char *json; /* NULL: no version data */
 	int bar_fd;
 	uint8_t config[256];
@@ -44,9 +46,18 @@ fake_reply(const struct peer_message *request, uint32_t flags, uint32_t error)
 }
 
 static inline void
+fake_send_fds(struct fake *f, struct peer_message m, const int *fds, uint32_t fd_cnt)
+{
+	if (f->mangle)
+		f->mangle(f, m, fds, fd_cnt);
+	else
+		peer_send(f->sock, m, fds, fd_cnt);
+}
+
+static inline void
 fake_send(struct fake *f, struct peer_message m)
 {
-	peer_send(f->sock, m, NULL, 0);
+	fake_send_fds(f, m, NULL, 0);
 }
 
 static inline void
@@ -109,7 +120,7 @@ fake_answer_region_info(struct fake *f, const struct peer_message *request)
 	put_sparse(&m, 0, 1);
 	put64(&m, 0x1000);
 	put64(&m, 0x3000);
-	peer_send(f->sock, m, &f->bar_fd, 1);
+	fake_send_fds(f, m, &f->bar_fd, 1);
 }
 
 static inline void
@@ -181,7 +192,8 @@ fake_run(void *arg)
 		f->cnt[command]++;
 		peer_free(&f->last[command]);
 		f->last[command] = request;
-		if (f->hook == NULL || !f->hook(f, &request))
+		bool is_reply = get32(&request, 8) & REPLY; /* to a request of the test's own */
+		if (!is_reply && (f->hook == NULL || !f->hook(f, &request)))
 			fake_answer(f, &request);
 	}
 }
