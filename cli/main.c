@@ -11,6 +11,7 @@ static const struct command {
 } commands[] = {
         {"run", cmd_run, "start a cell, watch it, and give everything back"},
         {"softdev", cmd_softdev, "serve a software device over vfio-user"},
+        {"explain", cmd_explain, "tell what an error's id means and what to do"},
 };
 
 static void
