@@ -92,6 +92,8 @@ init(struct nvme_model *m)
 	m->memory = m->backing.null ? NULL : m->backing.memory;
 	m->scan_polls = NVME_SCAN_POLLS;
 	m->shutdown_due_ns = UINT64_MAX;
+	for (uint64_t i = 0; i < nvme_model_doorbell_bytes(&m->config) / sizeof(uint32_t); i++)
+		m->host.doorbells[i] = 0;
 	nvme_random_seed(&m->random, m->config.seed);
 	nvme_pending_init(m);
 	nvme_queues_drop(m);

@@ -71,6 +71,8 @@ nvme_model_reg_read(struct nvme_model *m, uint64_t offset, uint32_t width_bytes,
 	for (uint32_t i = 0; i < width_bytes; i++) {
 		uint64_t at = offset + i;
 		uint64_t byte = m->power == NVME_REMOVED ? 0xff : reg32(m, at & ~3ull) >> at % 4 * 8 & 0xff;
+		if (at < offset) /* past the end of all addresses */
+			break;
 		value |= byte << i * 8;
 	}
 	return value;
