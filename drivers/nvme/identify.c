@@ -73,6 +73,24 @@ controller_store(struct bh_nvme *ctrl, const struct nvme_identify_controller *id
 	ctrl->shutdown_timeout_ns = BH_MIN(BH_MAX(shutdown_ns, 10000 * NVME_MS_NS), 60000 * NVME_MS_NS);
 }
 
+/* Limits of the NVM command set: a structure that only controllers with I/O command sets have (Base 2.0, 5.17.2.7). */
+static int
+limits_read(struct bh_nvme *ctrl, void *page)
+{
+	const struct nvme_identify_nvm_controller *id = page;
+
+	if (!(NVME_GET(ctrl->cap, NVME_CAP_CSS) & NVME_CAP_CSS_IO_SETS))
+		return 0;
+	int err = identify(ctrl, NVME_CNS_CSI_CONTROLLER, 0, page);
+	if (err == -BH_EIO) {
+		bh_log_warn("nvme: no limits of the NVM command set are reported; taking none");
+		return 0;
+	}
+	if (!err && id->wzsl && id->wzsl < 20)
+		ctrl->info.zeroes_bytes_max = BH_PAGE_BYTES << id->wzsl;
+	return err;
+}
+
 int
 bh_nvme_identify_controller(struct bh_nvme *ctrl)
 {
@@ -83,9 +101,12 @@ bh_nvme_identify_controller(struct bh_nvme *ctrl)
 	int err = identify(ctrl, NVME_CNS_CONTROLLER, 0, id);
 	if (!err)
 		err = controller_check(id);
-	if (!err)
-		controller_store(ctrl, id);
+	if (err)
+		goto out;
+	controller_store(ctrl, id);
 	ctrl->ns_cnt = id->nn; /* highest identifier; used where there is no list of active ones */
+	err = limits_read(ctrl, id);
+out:
 	bh_heap_free(id);
 	return err;
 }

@@ -80,8 +80,9 @@ capabilities_check(struct bh_nvme *ctrl)
 		bh_log_error("nvme: CAP.MQES is 0, the specification wants at least 1");
 		return -BH_EPROTO;
 	}
+	/* The NVM command set by itself where the controller has it so; else all its sets, of which NVM is one. */
 	ctrl->cc = NVME_SET(NVME_CC_IOSQES, NVME_SQES_LOG2) | NVME_SET(NVME_CC_IOCQES, NVME_CQES_LOG2) |
-	           NVME_SET(NVME_CC_CSS, css & NVME_CAP_CSS_IO_SETS ? NVME_CC_CSS_IO_SETS : NVME_CC_CSS_NVM);
+	           NVME_SET(NVME_CC_CSS, css & NVME_CAP_CSS_NVM ? NVME_CC_CSS_NVM : NVME_CC_CSS_IO_SETS);
 	return 0;
 }
 

@@ -64,6 +64,14 @@ bh_nvme_flush(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, bh_nvme_don
 	return 0;
 }
 
+/* Most blocks of one Write Zeroes: NLB's 16 bits, and WZSL. */
+static uint32_t
+zeroes_step(const struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns)
+{
+	uint32_t bytes_max = qp->slow->ctrl->info.zeroes_bytes_max;
+	return bytes_max ? BH_MIN(BH_MAX(bytes_max >> ns->lba_shift, 1u), NVME_RW_NLB_MAX) : NVME_RW_NLB_MAX;
+}
+
 int
 bh_nvme_write_zeroes(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint64_t lba, uint32_t lba_cnt,
                      bh_nvme_done_fn done_fn, void *arg)
@@ -74,12 +82,13 @@ bh_nvme_write_zeroes(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint
 		return -BH_EOPNOTSUPP;
 	if (qp->free_cnt == 0)
 		return bh_nvme_no_slot(qp);
-	if (lba_cnt > NVME_RW_NLB_MAX) {
+	uint32_t step = zeroes_step(qp, ns);
+	if (lba_cnt > step) {
 		struct nvme_split request = {.ns = ns,
 		                             .opcode = NVME_NVM_WRITE_ZEROES,
 		                             .lba = lba,
 		                             .lba_left = lba_cnt,
-		                             .lba_step = NVME_RW_NLB_MAX,
+		                             .lba_step = step,
 		                             .done_fn = done_fn,
 		                             .arg = arg};
 		return bh_nvme_split_start(qp, &request);

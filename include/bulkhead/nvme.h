@@ -84,6 +84,7 @@ struct bh_nvme_info {
 	uint32_t queue_entries_max;  /* CAP.MQES + 1 */
 	uint32_t io_queue_cnt;       /* queue pairs that the controller granted */
 	uint32_t transfer_bytes_max; /* largest single command; larger requests are split */
+	uint32_t zeroes_bytes_max;   /* largest single Write Zeroes (WZSL); larger ones are split; 0: no limit */
 	uint32_t doorbell_stride_bytes;
 	uint32_t ready_timeout_ms; /* from CAP.TO or CRTO */
 	uint32_t ns_cnt;           /* namespaces listed, refused ones included */

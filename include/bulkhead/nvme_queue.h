@@ -183,7 +183,7 @@ BH_MUST_CHECK int bh_nvme_compare(struct bh_nvme_qpair *qp, const struct bh_nvme
 BH_MUST_CHECK int bh_nvme_flush(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, bh_nvme_done_fn done_fn,
                                 void *arg);
 
-/* bh_nvme_write_zeroes - blocks read as zeroes afterwards; more than 65536 are split. Also -BH_EOPNOTSUPP, -BH_EINVAL.
+/* bh_nvme_write_zeroes - blocks read as zeroes afterwards; more than 65536, or WZSL, are split. Also -BH_EOPNOTSUPP, -BH_EINVAL.
  */
 BH_MUST_CHECK int bh_nvme_write_zeroes(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint64_t lba,
                                        uint32_t lba_cnt, bh_nvme_done_fn done_fn, void *arg);

@@ -259,6 +259,19 @@ _Static_assert(offsetof(struct nvme_identify_namespace, lbaf) == 128, "LBAF0");
 
 #define NVME_DPS_TYPE_MASK 0x07u
 
+/* I/O Command Set specific Identify Controller, NVM (CNS 06h, CSI 00h), NVM Command Set 1.0, figure 102. 0: no limit. */
+struct nvme_identify_nvm_controller {
+	uint8_t vsl;    /* Verify, as MDTS */
+	uint8_t wzsl;   /* Write Zeroes, as MDTS */
+	uint8_t wusl;   /* Write Uncorrectable, as MDTS */
+	uint8_t dmrl;   /* Dataset Management: most ranges */
+	uint32_t dmrsl; /* most blocks in a range */
+	uint64_t dmsl;  /* most blocks in a command */
+	uint8_t reserved16[4080];
+};
+
+_Static_assert(sizeof(struct nvme_identify_nvm_controller) == 4096, "identify controller, NVM");
+
 /* Active Namespace ID list (CNS 02h): ascending, 0 ends it, only identifiers above the command's NSID. */
 #define NVME_NS_LIST_CNT 1024u
 struct nvme_ns_list {

@@ -190,6 +190,11 @@ identify(const struct nvme_sqe *cmd)
 	case 3:
 		data = fake.ns_descriptors;
 		break;
+	case 6:
+		if (!(fake.cap >> 43 & 1)) /* CAP.CSS bit 6 */
+			return 0x002;
+		data = (uint8_t *)&fake.id_nvm;
+		break;
 	default:
 		return 0x002;
 	}

@@ -70,6 +70,7 @@ struct fake {
 
 	/* Identity */
 	struct nvme_identify_controller id;
+	struct nvme_identify_nvm_controller id_nvm;
 	uint32_t ns_cnt;
 	uint32_t nsid[FAKE_NS_CNT];
 	struct nvme_identify_namespace ns[FAKE_NS_CNT];

@@ -327,6 +327,21 @@ FIBER_TEST(test_write_zeroes_split)
 	rig_close(&rig);
 }
 
+FIBER_TEST(test_write_zeroes_limit)
+{
+	struct rig rig;
+	fake.cap |= UINT64_C(0x40) << 37;
+	fake.id_nvm.wzsl = 4; /* 64 KiB: 128 blocks */
+	rig_open(&rig, NULL, 2);
+	assert_int_equal(bh_nvme_info(rig.ctrl)->zeroes_bytes_max, 65536);
+	assert_int_equal(bh_nvme_write_zeroes_wait(rig.qp, rig.ns, 0, 128, NULL), 0);
+	assert_int_equal(fake_sent_cnt(1, 0x08), 1);
+	assert_int_equal(bh_nvme_write_zeroes_wait(rig.qp, rig.ns, 0, 300, NULL), 0);
+	assert_int_equal(fake_sent_cnt(1, 0x08), 4);
+	assert_int_equal(fake_sent(1, 0x08, 3)->cdw12, 300 - 256 - 1);
+	rig_close(&rig);
+}
+
 static void
 resubmit(void *arg, uint16_t status)
 {
@@ -385,6 +400,7 @@ main(void)
 	        UNIT(test_split_with_error),
 	        UNIT(test_split_beside_others),
 	        UNIT(test_write_zeroes_split),
+	        UNIT(test_write_zeroes_limit),
 	        UNIT(test_submit_from_done),
 	        UNIT(test_completion_doorbell_is_lazy),
 	};

@@ -219,8 +219,11 @@ body(void *arg)
 	uint64_t deadline_ns = clock_ns + DEADLINE_NS;
 	bool faults = run.config.rule_cnt != 0;
 
+	/* Longer than any delay here, in virtual time. */
+	struct bh_nvme_options options = {.command_timeout_ns = 200000000};
+
 	bh_poller_add(&poller);
-	assert_int_equal(bh_nvme_open("nvme0", NULL, &run.ctrl), 0);
+	assert_int_equal(bh_nvme_open("nvme0", &options, &run.ctrl), 0);
 	assert_int_equal(bh_nvme_ns_find(run.ctrl, 1, &run.ns), 0);
 	assert_int_equal(bh_nvme_qpair_create(run.ctrl, WORKERS - 1, &run.qp), 0);
 	run.running_cnt = WORKERS;

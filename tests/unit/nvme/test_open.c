@@ -280,6 +280,10 @@ FIBER_TEST(test_io_command_sets_selected)
 	struct bh_nvme *ctrl;
 	fake.cap |= UINT64_C(0x40) << 37;
 	assert_int_equal(open_default(&ctrl), 0);
+	assert_int_equal(fake.cc >> 4 & 7, 0);
+	assert_int_equal(bh_nvme_close(ctrl), 0);
+	fake.cap &= ~(UINT64_C(1) << 37);
+	assert_int_equal(open_default(&ctrl), 0);
 	assert_int_equal(fake.cc >> 4 & 7, 6);
 	assert_int_equal(bh_nvme_close(ctrl), 0);
 }
