@@ -117,7 +117,11 @@ on_filtered(struct bh_cell *cell, struct bh_thread *thread)
 	note_place(cell, thread);
 	result->signal_number = SIGSYS;
 	result->syscall_number = (int)regs.orig_rax;
-	char *name = seccomp_syscall_resolve_num_arch(i386 ? SCMP_ARCH_X86 : SCMP_ARCH_X86_64, result->syscall_number);
+	bool x32 = !i386 && (result->syscall_number & 0x40000000) != 0;
+	char *name = seccomp_syscall_resolve_num_arch(i386  ? SCMP_ARCH_X86
+	                                              : x32 ? SCMP_ARCH_X32
+	                                                    : SCMP_ARCH_X86_64,
+	                                              result->syscall_number);
 	snprintf(result->syscall_name, sizeof(result->syscall_name), "%s", name != NULL ? name : "unknown");
 	free(name);
 	bh_verdict(cell, BH_OUTCOME_SYSCALL);

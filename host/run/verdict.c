@@ -160,7 +160,8 @@ text_panicked(struct bh_cell *cell, const char *name)
 	make_printable(panic->file, sizeof(panic->file));
 	make_printable(panic->message, sizeof(panic->message));
 	result->symbol[0] = '\0';
-	bh_elf_symbol(&cell->elf, panic->rip - cell->bias, result->symbol, sizeof(result->symbol));
+	/* A return address; behind a call that does not return, the next function may begin. */
+	bh_elf_symbol(&cell->elf, panic->rip - 1 - cell->bias, result->symbol, sizeof(result->symbol));
 	bh_error_set(&result->error, "E084", 0, "the cell %s panicked: %s:%u: %s (%lu, %lu), on %s", name, panic->file,
 	             panic->line, panic->message, panic->value[0], panic->value[1], where(cell, place, sizeof(place)));
 }

@@ -133,12 +133,27 @@ judge_silence(struct bh_cell *cell, uint32_t core_idx, uint64_t now_ns)
 	        core_idx, ran_ns / BH_NS_PER_MS, cell->page.cpu[core_idx], (now_ns - thread->beat_ns) / BH_NS_PER_MS);
 }
 
+/* Core 0 waits for the others when it is done. Every other thread ends at once, so what a core says is no excuse. */
+static bool
+may_be_silent(struct bh_cell *cell, uint32_t core_idx)
+{
+	if (cell->thread[core_idx].tid == 0)
+		return true;
+	if (core_idx != 0 || core_state(cell, 0) != BH_CORE_DONE)
+		return false;
+	for (uint32_t i = 1; i < cell->thread_cnt; i++) {
+		if (cell->thread[i].tid != 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 watch_hearts(struct bh_cell *cell, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < cell->page.core_cnt && i < cell->thread_cnt && cell->pid != 0; i++) {
 		struct bh_thread *thread = &cell->thread[i];
-		if (core_state(cell, i) != BH_CORE_RUNNING || thread->tid == 0)
+		if (may_be_silent(cell, i))
 			continue;
 		uint64_t heartbeat = __atomic_load_n(&bh_cell_status(cell, i)->heartbeat, __ATOMIC_RELAXED);
 		if (heartbeat != thread->heartbeat) {
