@@ -50,8 +50,8 @@ vfu_server_dma_translate_slow(struct vfu_server *server, uint64_t iova, uint64_t
 }
 
 /*
- * The file's pages may be larger than 4 KiB (hugetlbfs), and mmap takes only whole ones: map from the page boundary below.
- * A regular file must reach to the end of the range, or touching it would be SIGBUS.
+ * The file's pages may be larger than 4 KiB (hugetlbfs), and mmap takes only whole ones: map from the page boundary
+ * below. A regular file must reach to the end of the range, or touching it would be SIGBUS.
  */
 static int
 map_file(struct vfu_mapping *mapping, int fd, uint64_t offset)
@@ -313,7 +313,10 @@ dma_copy(struct vfu_server *server, uint64_t iova, void *out, const void *data, 
 	if (map->addr == NULL)
 		return by_message(server, iova, out, data, size_bytes);
 	uint8_t *addr = map->addr + (iova - map->iova);
-	memcpy(out ? out : addr, out ? addr : data, size_bytes);
+	if (out)
+		memcpy(out, addr, size_bytes);
+	else if (data)
+		memcpy(addr, data, size_bytes);
 	return 0;
 }
 

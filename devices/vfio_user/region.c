@@ -132,8 +132,8 @@ put_sparse(const struct vfu_region *region, uint8_t *bytes)
 }
 
 /*
- * A client whose argsz leaves no room for the capability learns the size that it needs, and gets neither the MMAP flag nor the
- * descriptor: without the capability it would map what must not be mapped.
+ * A client whose argsz leaves no room for the capability learns the size that it needs, and gets neither the MMAP
+ * flag nor the descriptor: without the capability it would map what must not be mapped.
  */
 int
 vfu_handle_region_info(struct vfu_server *server, struct vfu_message *message)

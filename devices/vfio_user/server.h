@@ -3,8 +3,8 @@
  * A vfio-user server: lets any vfio-user client (bulkhead's, SPDK's, QEMU's, libvfio-user's) use a PCI device model.
  *
  * The model describes its PCI configuration space, regions and interrupts once; the server speaks the protocol, keeps
- *the client's DMA maps and interrupt eventfds, and calls the model for register accesses, resets and changes of the DMA
- *map.
+ * the client's DMA maps and interrupt eventfds, and calls the model for register accesses, resets and changes of the
+ * DMA map.
  *
  *	struct vfu_device device = {.ops = &ops, .context = model, .msix_cnt = 4};
  *	vfu_config_type0(&device.config, 0x1b36, 0x0010, 0x010802, 0);
@@ -20,8 +20,8 @@
  * resets the device (VFU_RESET_DISCONNECT), drops its DMA maps and eventfds, and listens again.
  *
  * What a client sends is checked and never trusted, with one limit that the protocol has: a client that shrinks a file
- *which it gave for DMA makes the process that touches it die of SIGBUS. A software device is a process of its own for
- *that reason.
+ * which it gave for DMA makes the process that touches it die of SIGBUS. A software device is a process of its own for
+ * that reason.
  */
 #ifndef DEVICES_VFIO_USER_SERVER_H
 #define DEVICES_VFIO_USER_SERVER_H
@@ -90,9 +90,9 @@ struct vfu_device_ops {
 	/* Configuration space [offset, +cnt_bytes) was written; `config` is all of it, after the write. */
 	void (*config_written)(void *context, uint32_t offset, uint32_t cnt_bytes, const uint8_t *config);
 	/*
-	 * All registers to their initial values; when it returns the model touches no DMA memory. The server has zeroed the
-	 * mapped areas before the call, and after a disconnection restored configuration space (a client's reset leaves that as
-	 * it is, like VFIO's, which saves and restores it). A negative errno goes to the client.
+	 * All registers to their initial values; when it returns the model touches no DMA memory. The server has
+	 * zeroed the mapped areas before the call, and after a disconnection restored configuration space (a client's
+	 * reset leaves that as it is, like VFIO's, which saves and restores it). A negative errno goes to the client.
 	 */
 	int (*reset)(void *context, enum vfu_reset_reason reason);
 	/* Memory came. addr is NULL if the client gave no descriptor (reach it with vfu_server_dma_read/write). */

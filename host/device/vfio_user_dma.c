@@ -125,7 +125,7 @@ bh_vfu_dma_unmap(struct bh_backend *backend, uint64_t iova, uint64_t size_bytes,
 {
 	struct bh_vfu_client *client = bh_vfu_client_of(backend);
 	const struct vfio_user_dma_unmap request = {.argsz = sizeof(request), .address = iova, .size = size_bytes};
-	/* libvfio-user and QEMU reply with the request's structure, SPDK's target too; only its absence is tolerated. */
+	/* The reply repeats the request, which nobody needs: it may be missing. */
 	const struct bh_vfu_call call = {
 	        .command = VFIO_USER_DMA_UNMAP, .head = &request, .head_bytes = sizeof(request)};
 	struct bh_vfu_map *map = find_map(client, iova, size_bytes);
@@ -136,7 +136,7 @@ bh_vfu_dma_unmap(struct bh_backend *backend, uint64_t iova, uint64_t size_bytes,
 	int err = bh_vfu_call(client, &call, NULL, error);
 	if (err)
 		return err;
-	drop_map(client, find_map(client, iova, size_bytes));
+	drop_map(client, map);
 	return 0;
 }
 

@@ -11,11 +11,11 @@
 int
 bh_vfu_fail(struct bh_error *error, int err, const char *id, const char *format, ...)
 {
+	va_list args;
 	if (error == NULL)
 		return err;
-	va_list args;
-	va_start(args, format);
 	snprintf(error->id, sizeof(error->id), "%s", id);
+	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
 	return err;
@@ -80,12 +80,12 @@ lost_in(struct bh_vfu_client *client, const char *during, int err, struct bh_err
 		            name, client->peer, during, (unsigned long long)(client->timeout_ns / 1000000));
 	else if (err == -ENODEV || err == -ECONNRESET)
 		err = bh_vfu_fail(&why, -ENODEV, "E047",
-		                  "device %s is gone: the server at %s closed the connection during %s. It ended, or "
+		                  "device %s is gone: the server at %s closed the connection %s%s. It ended, or "
 		                  "serves another client; see its log",
-		                  name, client->peer, during);
+		                  name, client->peer, during ? "during " : "while idle", during ? during : "");
 	else
 		bh_vfu_fail(&why, err, "E048", "device %s: the socket %s failed during %s: %s", name, client->peer,
-		            during, strerror(-err));
+		            during ? during : "idle time", strerror(-err));
 	return bh_vfu_lose(client, err, &why, error);
 }
 
@@ -120,7 +120,7 @@ drain(struct bh_vfu_client *client, struct vfu_channel *channel, const struct vf
 	for (;;) {
 		int got = vfu_channel_receive(channel, out);
 		if (got < 0)
-			return lost_in(client, sent ? bh_vfu_command_name(sent->command) : "idle time", got, error);
+			return lost_in(client, sent ? bh_vfu_command_name(sent->command) : NULL, got, error);
 		if (got == 0)
 			return 0;
 		const struct vfio_user_header *h = &out->header;

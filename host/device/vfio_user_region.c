@@ -37,8 +37,8 @@ get_region_info(struct bh_vfu_client *client, uint32_t index, struct vfu_message
 }
 
 /*
- * A window is whole pages: areas are cut to page boundaries, since a page is what can be mapped. A regular file must reach to its
- * end, or the cell's first access would be a bus error.
+ * A window is whole pages: areas are cut to page boundaries, since a page is what can be mapped. A regular file must
+ * reach to its end, or the cell's first access would be a bus error.
  */
 static const char *
 add_window(struct bh_backend_bar *bar, const struct vfio_user_region_info *info, int fd, uint64_t offset,

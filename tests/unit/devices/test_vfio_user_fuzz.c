@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hostile clients against the server: messages of every command with fields drawn from the edges, wrong sizes, cut and joined
- * streams, descriptors of every kind. The server must neither crash, block, answer out of form, nor keep a descriptor.
+ * Hostile clients against the server: messages of every command with fields drawn from the edges, wrong sizes, cut
+ * and joined streams, descriptors of every kind. The server must neither crash, block, answer out of form, nor keep a
+ * descriptor.
  *
  * test_vfio_user_fuzz [SEED [MESSAGES]] runs one longer session; without arguments it runs the seeds of `make test`.
  */

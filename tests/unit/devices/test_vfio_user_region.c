@@ -259,7 +259,10 @@ test_access_in_pieces(void **state)
 	assert_memory_equal(f->toy.registers + 0x21, data, 7);
 }
 
-/* Accesses by message to a mappable area go to its memory and not to the model ("must be supported even if mappable"). */
+/*
+ * Accesses by message to a mappable area go to its memory and not to the model ("must be supported even if
+ * mappable").
+ */
 static void
 test_access_of_mapped_area(void **state)
 {
@@ -346,7 +349,10 @@ test_multi_write_not_agreed(void **state)
 	refuse(*state, multi_write(1, 1, 4), ENOTSUP);
 }
 
-/* PCI Local Bus 3.0, 6.1: vendor at 0, device at 2, command at 4, class at 9, capabilities at 0x34; BAR sizing, 6.2.5.1. */
+/*
+ * PCI Local Bus 3.0, 6.1: vendor at 0, device at 2, command at 4, class at 9, capabilities at 0x34; BAR sizing,
+ * 6.2.5.1.
+ */
 static void
 test_config_space(void **state)
 {

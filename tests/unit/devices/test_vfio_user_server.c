@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server against messages built from the specification's tables: connection, version, headers, device info, reset. */
+/*
+ * The server against messages built from the specification's tables: connection, version, headers, device info,
+ * reset.
+ */
 #include "vfio_user_fixture.h"
 
 #include <sys/stat.h>
@@ -63,7 +66,10 @@ test_version_twice(void **state)
 	assert_true(vfu_server_connected(f->server));
 }
 
-/* "The minor version in the reply must be equal to or less than the minor version proposed"; version data is optional. */
+/*
+ * "The minor version in the reply must be equal to or less than the minor version proposed"; version data is
+ * optional.
+ */
 static void
 test_version_without_data(void **state)
 {
@@ -241,10 +247,10 @@ static void
 test_pipelined_messages(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t bytes[48];
+	uint8_t bytes[3][16];
 	for (uint32_t i = 0; i < 3; i++) {
 		const uint16_t head[8] = {5, 13, 16, 0, 0, 0, 0, 0};
-		memcpy(bytes + 16 * i, head, 16);
+		memcpy(bytes[i], head, 16);
 	}
 	peer_send_raw(f->sock, bytes, sizeof(bytes), NULL, 0);
 	run(f);
@@ -379,6 +385,7 @@ test_listening(void **state)
 		int other = connect_to(path);
 		run(&f);
 		assert_false(peer_receive(other, &reply));
+		peer_free(&reply);
 		close(other);
 		close(f.sock);
 		assert_disconnected(&f);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * The other end of a vfio-user socket for tests: builds messages byte by byte at the offsets of the specification's tables,
- * without the program's structures, sends them with descriptors, and reads what comes back.
+ * The other end of a vfio-user socket for tests: builds messages byte by byte at the offsets of the specification's
+ * tables, without the program's structures, sends them with descriptors, and reads what comes back.
  */
 #ifndef TESTS_UNIT_DEVICES_VFIO_USER_PEER_H
 #define TESTS_UNIT_DEVICES_VFIO_USER_PEER_H
@@ -137,7 +137,8 @@ peer_send_raw(int sock, const void *bytes, size_t size, const int *fds, uint32_t
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(fd_cnt * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, fd_cnt * sizeof(int));
+		if (fds)
+			memcpy(CMSG_DATA(c), fds, fd_cnt * sizeof(int));
 	}
 	ssize_t sent = sendmsg(sock, &msg, MSG_NOSIGNAL);
 	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * A toy device behind the server, for tests: BAR0 like NVMe's (registers below 0x1000, the rest mappable), BAR2 mappable as a
- * whole, BAR4 two mappable areas, BAR5 read-only. It records what it is asked.
+ * A toy device behind the server, for tests: BAR0 like NVMe's (registers below 0x1000, the rest mappable), BAR2
+ * mappable as a whole, BAR4 two mappable areas, BAR5 read-only. It records what it is asked.
  */
 #ifndef TESTS_UNIT_DEVICES_VFIO_USER_TOY_H
 #define TESTS_UNIT_DEVICES_VFIO_USER_TOY_H

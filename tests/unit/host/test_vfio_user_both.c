@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our client against our server: what each end's own tests cannot show, that the two work together, over a socket in the file system. */
+/*
+ * Our client against our server: what each end's own tests cannot show, that the two work together, over a socket in
+ * the file system.
+ */
 #include "../devices/vfio_user_peer.h"
 
 #include "../devices/vfio_user_toy.h"
@@ -196,13 +199,16 @@ test_dma(void **state)
 	close(fd);
 }
 
-/* Memory that the server cannot map is read by message, over the second socket, while the client waits for its own reply. */
+/*
+ * Memory that the server cannot map is read by message, over the second socket, while the client waits for its own
+ * reply.
+ */
 static void
 test_private_dma(void **state)
 {
 	struct served *s = *state;
 	static uint8_t memory[0x1000] BH_ALIGNED(4096);
-	memcpy(memory + 0x100, "by messg", 8);
+	memcpy(memory + 0x100, "by messg", sizeof("by messg"));
 	assert_int_equal(bh_vfio_user_dma_map_private(s->backend, 0x10000, 0x1000, memory, &s->error), 0);
 	stop(s);
 	s->toy.copy_iova = 0x10100;
@@ -245,14 +251,16 @@ static void
 test_next_client(void **state)
 {
 	struct served *s = *state;
+	struct bh_backend *backend = s->backend;
 	for (int i = 0; i < 20; i++) {
-		s->backend->ops->close(s->backend);
 		s->backend = NULL;
+		backend->ops->close(backend);
 		/* The server may not have seen the old one go yet, and then turns the new one away. */
 		int err;
-		while ((err = open_backend(s, &s->backend)) == -ENODEV)
+		while ((err = open_backend(s, &backend)) == -ENODEV)
 			;
 		assert_int_equal(err, 0);
+		s->backend = backend;
 	}
 	stop(s);
 	assert_int_equal(s->toy.reset_cnt[VFU_RESET_DISCONNECT], 20);

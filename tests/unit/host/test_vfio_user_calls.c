@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client's calls against a server built from the specification's tables: registers, DMA maps, interrupts, reset, the
- * server's own requests, and servers that lie, refuse, stall or vanish. */
+/* The client's calls against a server built from the specification's tables: registers, DMA maps, interrupts, reset,
+ * the server's own requests, and servers that lie, refuse, stall or vanish. */
 #include "vfio_user_fake.h"
 
 #include <sys/eventfd.h>
@@ -103,7 +103,9 @@ ask_client(struct fake *f, struct peer_message m)
 	assert_int_equal(get32(&dma_answer, 8) & 0xf, REPLY);
 }
 
-/* What a client must refuse: memory that it did not map, lengths that do not fit, commands that are not the server's. */
+/*
+ * What a client must refuse: memory that it did not map, lengths that do not fit, commands that are not the server's.
+ */
 static void
 ask_nonsense(struct fake *f)
 {
@@ -186,11 +188,10 @@ static void
 test_register_refused_locally(void **state)
 {
 	const struct {
-		uint32_t bar;
 		uint64_t offset;
-		uint32_t width;
-	} wrong[] = {{6, 0, 4}, {1, 0, 4},  {0, 0x4000, 4},        {0, 2, 4}, {0, 0x3ffc, 8}, {0, 0, 3},
-	             {0, 0, 0}, {0, 0, 16}, {0, UINT64_MAX - 3, 4}};
+		uint32_t bar, width;
+	} wrong[] = {{0, 6, 4}, {0, 1, 4},  {0x4000, 0, 4},        {2, 0, 4}, {0x3ffc, 0, 8}, {0, 0, 3},
+	             {0, 0, 0}, {0, 0, 16}, {UINT64_MAX - 3, 0, 4}};
 	uint64_t value;
 	unsigned before = fake.cnt[9];
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -431,7 +432,7 @@ test_server_reads_and_writes(void **state)
 	uint8_t *memory = mmap(NULL, 0x1000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	uint64_t value;
 	assert_int_equal(backend->ops->dma_map(backend, 0x10000, 0x1000, fd, 0, &error), 0);
-	memcpy(memory + 0x10, "hello", 5);
+	memcpy(memory + 0x10, "hello", sizeof("hello"));
 	lie = READS_FIRST;
 	assert_int_equal(read4(&value), 0);
 	assert_int_equal(dma_answer.size, 16 + 16 + 5);

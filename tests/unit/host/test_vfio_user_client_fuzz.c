@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hostile servers against the client: replies with changed bytes, wrong sizes, too many, cut streams, requests of their own, descriptors of
- * every kind. The client must neither crash, hang, nor keep a descriptor, whatever it returns.
+ * Hostile servers against the client: replies with changed bytes, wrong sizes, too many, cut streams, requests of
+ * their own, descriptors of every kind. The client must neither crash, hang, nor keep a descriptor, whatever it
+ * returns.
  *
  * test_vfio_user_client_fuzz [SEED [SESSIONS]]
  */

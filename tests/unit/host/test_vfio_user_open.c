@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client on its way to a device: sockets that are not one, versions, device and region info, each with its error. */
+/*
+ * The client on its way to a device: sockets that are not one, versions, device and region info, each with its error.
+ */
 #include "vfio_user_fake.h"
 
 #include <sys/socket.h>
@@ -386,8 +388,9 @@ LIE(12)
 LIE(13)
 
 /*
- * Capability outside the reply, inside the head, another region, a loop, too many areas, area outside the region, file offset
- * that wraps or is not a page's, a size without end, area size that wraps, cut-off capability, cut-off head, file too short.
+ * Capability outside the reply, inside the head, another region, a loop, too many areas, area outside the region,
+ * file offset that wraps or is not a page's, a size without end, area size that wraps, cut-off capability, cut-off
+ * head, file too short.
  */
 static void
 test_region_info_lies(void **state)

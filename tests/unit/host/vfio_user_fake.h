@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * A vfio-user server for tests of the client: answers from the specification's tables, byte by byte, on a thread of its own, and can
- * be told to lie. It shares nothing with the real server.
+ * A vfio-user server for tests of the client: answers from the specification's tables, byte by byte, on a thread of
+ * its own, and can be told to lie. It shares nothing with the real server.
  */
 #ifndef TESTS_UNIT_HOST_VFIO_USER_FAKE_H
 #define TESTS_UNIT_HOST_VFIO_USER_FAKE_H
