@@ -83,7 +83,7 @@ run_case(struct bench_case *bench, const char *build, int seconds)
 
 	snprintf(command, sizeof(command),
 	         "%s/bulkhead run examples/nvme-bench.conf --duration %ds --json --set nvme-bench.queue_depth=%u "
-	         "--set device.nvme0.backing=%s --set nvme-bench.fill=%s 2>/dev/null",
+	         "--set device.nvme0.backing=%s --set nvme-bench.fill=%s --set device.nvme0.size=256M 2>/dev/null",
 	         build, seconds, bench->depth, bench->backing, strcmp(bench->backing, "memory") == 0 ? "yes" : "no");
 	run->probe_before_ns = probe_round_trip_ns(last_cpu, last_cpu > 0 ? last_cpu - 1 : 0);
 	json_t *json = run_command(command);
