@@ -280,6 +280,21 @@ group_write(struct nvme_cq *cq, struct group *group)
 	}
 }
 
+/*
+ * All lines of a batch are asked for before the first is needed: entries to read, completions to write. Between far cores a
+ * line takes half a microsecond, and they come side by side.
+ */
+static inline void
+batch_prefetch(const struct nvme_sq *sq, const struct nvme_cq *cq, uint32_t cnt)
+{
+	const uint8_t *completions = cq->entries + ((uint64_t)cq->tail << NVME_CQES_LOG2);
+
+	for (uint32_t i = 1; i < BH_MIN(cnt, AHEAD_CNT); i++)
+		bh_prefetch_read(&sq->entries[sq->head + i]);
+	for (uint32_t i = 0; i < cnt; i += GROUP_CNT)
+		bh_prefetch_write(completions + ((uint64_t)i << NVME_CQES_LOG2));
+}
+
 /* cnt entries wait, and their completion queue has room for as many. */
 static uint32_t
 serve_fast(struct nvme_model *m, struct nvme_sq *sq, uint32_t cnt)
@@ -288,6 +303,8 @@ serve_fast(struct nvme_model *m, struct nvme_sq *sq, uint32_t cnt)
 	struct group group = {.cnt = 0};
 	bool grouped = !m->memory;
 
+	if (cnt >= GROUP_CNT)
+		batch_prefetch(sq, cq, cnt);
 	for (uint32_t i = 0; i < cnt; i++) {
 		const struct nvme_sqe *entry = &sq->entries[sq->head];
 		const volatile uint64_t *words = (const volatile uint64_t *)entry;
