@@ -155,6 +155,7 @@ rings_attach(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
 	qp->cq_shift = (uint32_t)__builtin_ctz(slow->cq_entries);
 	qp->cq_lazy_cnt = BH_MAX(slow->cq_entries / 4, 1u);
 	qp->tag_step = slow->sq_entries;
+	qp->ahead_free_max = slow->depth > BH_NVME_CQ_AHEAD ? slow->depth - BH_NVME_CQ_AHEAD : 0;
 	qp->small_bytes_max = BH_MIN(ctrl->info.transfer_bytes_max, 2 * BH_PAGE_BYTES);
 	qp->tick_polls = BH_NVME_TICK_POLLS;
 	arena_bounds_set(qp);

@@ -32,12 +32,13 @@ bh_nvme_queue_memory_get(struct bh_nvme *ctrl, uint32_t qid, uint32_t sq_entries
 {
 	struct nvme_queue_memory *memory = &ctrl->memory[qid];
 
+	/* The hot path prefetches past the end of a ring: into padding, not into somebody's lines. */
 	if (memory->sq_entries < sq_entries) {
-		memory->sq = bh_dma_alloc(sq_entries * sizeof(*memory->sq), BH_PAGE_BYTES);
+		memory->sq = bh_dma_alloc((sq_entries + BH_NVME_SQ_AHEAD) * sizeof(*memory->sq), BH_PAGE_BYTES);
 		memory->sq_entries = memory->sq ? sq_entries : 0;
 	}
 	if (memory->cq_entries < cq_entries) {
-		memory->cq = bh_dma_alloc(cq_entries * sizeof(*memory->cq), BH_PAGE_BYTES);
+		memory->cq = bh_dma_alloc((cq_entries + BH_NVME_CQ_AHEAD) * sizeof(*memory->cq), BH_PAGE_BYTES);
 		memory->cq_entries = memory->cq ? cq_entries : 0;
 	}
 	if (memory->list_total_bytes < list_total_bytes) {

@@ -88,7 +88,7 @@ bh_prefetch_read(const void *addr)
 BH_INLINE void
 bh_prefetch_write(const void *addr)
 {
-	__builtin_prefetch(addr, 1, 3);
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)addr));
 }
 
 #endif

@@ -25,6 +25,8 @@
 
 #define BH_NVME_TICK_POLLS     256u
 #define BH_NVME_SLOT_LIVE      UINT32_C(0x10000)
+#define BH_NVME_SQ_AHEAD       8u  /* entries whose line is asked for before they are written */
+#define BH_NVME_CQ_AHEAD       12u /* entries whose line is asked for before they are read */
 #define BH_NVME_DSM_RANGES_MAX 64u /* per call of bh_nvme_dsm */
 
 /* One outstanding command's bookkeeping: heap, 32 bytes, so two share a line. */
@@ -70,8 +72,9 @@ struct bh_nvme_qpair {
 	uint32_t phase_seen;
 	uint32_t tick_polls; /* polls left until the clock is looked at */
 	volatile uint32_t *cq_doorbell;
-	uint32_t refused_row; /* bad completions since the last good one */
-	uint32_t cq_lazy_cnt; /* tell the device the CQ head when it is this far behind */
+	uint32_t refused_row;    /* bad completions since the last good one */
+	uint32_t ahead_free_max; /* read completions ahead while fewer slots are free: then there are some */
+	uint32_t cq_lazy_cnt;    /* tell the device the CQ head when it is this far behind */
 
 	/* Shadow doorbells (Doorbell Buffer Config); NULL: not in use */
 	volatile uint32_t *sq_shadow BH_ALIGNED(64);
@@ -114,7 +117,10 @@ BH_INLINE void
 bh_nvme_sq_post(struct bh_nvme_qpair *qp, uint32_t tag, uint32_t opcode, uint32_t nsid, uint64_t prp1, uint64_t prp2,
                 uint64_t cdw10_11, uint64_t cdw12_13)
 {
-	uint64_t *entry = (uint64_t *)&qp->sq[qp->sq_tail++ & qp->sq_mask];
+	uint64_t *entry = (uint64_t *)&qp->sq[qp->sq_tail & qp->sq_mask];
+	/* The device had these lines last: several on their way at once cost hardly more than one. The ring is padded for it. */
+	bh_prefetch_write(entry + BH_NVME_SQ_AHEAD * 8);
+	qp->sq_tail++;
 	/* The tag's live bit is bit 16: shifted up it would fall into NSID, so it is taken out. */
 	entry[0] = opcode | (tag ^ BH_NVME_SLOT_LIVE) << 16 | (uint64_t)nsid << 32;
 	entry[1] = 0;
@@ -289,6 +295,8 @@ bh_nvme_poll(struct bh_nvme_qpair *qp, uint32_t max)
 		if (((cqe_high >> 48 ^ head >> qp->cq_shift) & NVME_CQE_PHASE) == 0)
 			break;
 		bh_dma_rmb();
+		if (qp->free_cnt < qp->ahead_free_max)
+			bh_prefetch_read((const void *)(half + 2 * BH_NVME_CQ_AHEAD));
 		qp->cq_head = head + 1;
 		done_cnt += bh_nvme_complete(qp, cqe_high);
 	}
