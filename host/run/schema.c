@@ -102,6 +102,16 @@ list_advice(struct list *list, const char *given, const char *what, char *out, s
 	return out;
 }
 
+static const char *
+app_name(const struct bh_config_file *file)
+{
+	for (uint32_t i = 0; i < file->entry_cnt; i++) {
+		if (strcmp(file->entry[i].section, "cell") == 0 && strcmp(file->entry[i].key, "app") == 0)
+			return file->entry[i].value;
+	}
+	return "";
+}
+
 static int
 unknown_section(const struct bh_config_file *file, const char *section, const char *where, struct bh_error *error)
 {
@@ -115,8 +125,12 @@ unknown_section(const struct bh_config_file *file, const char *section, const ch
 			list_add(&list, device ? "device NAME" : line->section, section);
 		last = line->section;
 	}
-	return bh_error_set(error, "E012", -EINVAL, "%s: unknown section [%s]; %s", where, section,
-	                    list_advice(&list, section, "there are", advice, sizeof(advice)));
+	list_advice(&list, section, "there are", advice, sizeof(advice));
+	if (file->app == NULL)
+		return bh_error_set(error, "E012", -EINVAL,
+		                    "%s: unknown section [%s]; %s; the application '%s' has none of its own", where,
+		                    section, advice, app_name(file));
+	return bh_error_set(error, "E012", -EINVAL, "%s: unknown section [%s]; %s", where, section, advice);
 }
 
 static int
@@ -269,7 +283,8 @@ bh_schema_check(struct bh_config_file *file, struct bh_error *error)
 {
 	char where[256];
 	const struct bh_config_key *key;
-	int err = 0;
+	/* The application first: it decides which sections there may be. */
+	int err = check_missing(file, bh_schema_find(NULL, "cell", "app"), error);
 	for (uint32_t i = 0; i < file->section_cnt && err == 0; i++) {
 		where_of(file, file->section[i].line, where, sizeof(where));
 		if (!section_is_known(file->app, file->section[i].name))
