@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * <bulkhead/arch.h> for the simulator: the same names, a virtual clock. Reading the clock, pausing and writing a device
- * register are the points where the simulator may move time on and let another core or the device run.
+ * <bulkhead/arch.h> for the simulator: the same names, a virtual clock. Every call out of here (asking for the own core,
+ * reading the clock, pausing, a DMA barrier, a register access) is a point where the simulator may move time on and let
+ * another core or the device run.
  */
 #ifndef BULKHEAD_ARCH_H
 #define BULKHEAD_ARCH_H
@@ -13,6 +14,8 @@ struct bh_core;
 struct bh_core *sim_core_self(void);
 uint64_t sim_clock_now(void);
 void sim_pause(void);
+void sim_barrier(void);
+uint64_t sim_mmio_read(const volatile void *addr, unsigned width_bytes);
 void sim_mmio_write(volatile void *addr, uint64_t value, unsigned width_bytes);
 
 BH_INLINE struct bh_core *
@@ -42,31 +45,31 @@ bh_compiler_barrier(void)
 BH_INLINE void
 bh_dma_wmb(void)
 {
-	bh_compiler_barrier();
+	sim_barrier();
 }
 
 BH_INLINE void
 bh_dma_rmb(void)
 {
-	bh_compiler_barrier();
+	sim_barrier();
 }
 
 BH_INLINE void
 bh_dma_mb(void)
 {
-	bh_compiler_barrier();
+	sim_barrier();
 }
 
 BH_INLINE uint32_t
 bh_mmio_read32(const volatile void *addr)
 {
-	return *(const volatile uint32_t *)addr;
+	return (uint32_t)sim_mmio_read(addr, 4);
 }
 
 BH_INLINE uint64_t
 bh_mmio_read64(const volatile void *addr)
 {
-	return *(const volatile uint64_t *)addr;
+	return sim_mmio_read(addr, 8);
 }
 
 BH_INLINE void

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nvme-bench as it is: the simulator writes its configuration, asks it to stop, and reads its counters. */
+#include <string.h>
+
+#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "core/core.h"
+#include "tests/sim/sim.h"
+
+void
+sim_app_prepare(const struct sim_plan *plan, struct bh_boot_page *page)
+{
+	memcpy(page->app_config, &plan->app, sizeof(plan->app));
+	page->app_config_bytes = sizeof(plan->app);
+}
+
+int
+sim_app_body(struct bh_core *core)
+{
+	return bh_core_run(core);
+}
+
+/* What a core may return, by what the plan lets go wrong. */
+static bool
+exit_is_documented(const struct sim_plan *plan, int code)
+{
+	if (code == 0)
+		return true;
+	if (plan->rule_cnt == 0)
+		return false;
+	return code == -BH_ENODEV || code == -BH_ETIMEDOUT || code == -BH_EIO || code == -BH_EAGAIN;
+}
+
+static void
+data_check(void)
+{
+	static const char *const bad[] = {NVME_BENCH_COUNTER_LOST, NVME_BENCH_COUNTER_TORN,
+	                                  NVME_BENCH_COUNTER_MISDIRECTED, NVME_BENCH_COUNTER_CORRUPT};
+	for (size_t i = 0; i < BH_ARRAY_CNT(bad); i++) {
+		if (sim_counter(bad[i]) != 0)
+			sim_fail("nvme-bench: %s is %lu", bad[i], sim_counter(bad[i]));
+	}
+}
+
+/* A device without faults: nothing may go wrong, and something must have been done. */
+static void
+healthy_check(const struct sim_plan *plan)
+{
+	uint64_t done_cnt = sim_counter(NVME_BENCH_COUNTER_READS) + sim_counter(NVME_BENCH_COUNTER_WRITES);
+
+	if (sim_counter(NVME_BENCH_COUNTER_ERRORS) != 0)
+		sim_fail("nvme-bench: %lu errors on a healthy device", sim_counter(NVME_BENCH_COUNTER_ERRORS));
+	if (done_cnt == 0)
+		sim_fail("nvme-bench did nothing");
+	if (plan->app.pattern == NVME_BENCH_VERIFY && sim_counter(NVME_BENCH_COUNTER_WRITES) != 0 &&
+	    sim_counter(NVME_BENCH_COUNTER_VERIFIED) == 0 && sim_counter(NVME_BENCH_COUNTER_UNCHECKED) == 0)
+		sim_fail("nvme-bench verify: wrote and never read back");
+	sim_driver_healthy_check();
+}
+
+void
+sim_app_check(const struct sim_plan *plan, struct sim_result *out)
+{
+	for (unsigned i = 0; i < plan->core_cnt; i++) {
+		if (!exit_is_documented(plan, sim_turn_exit_code(i)))
+			sim_fail("core %u of nvme-bench returned %d", i, sim_turn_exit_code(i));
+	}
+	data_check();
+	if (plan->rule_cnt == 0)
+		healthy_check(plan);
+	out->checked_cnt = sim_counter(NVME_BENCH_COUNTER_VERIFIED);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/many.h"
+
+#define SCRIPT_BYTES_MAX 65536u
+
+static const char *const mutation_names[SIM_MUTATION_CNT] = {
+        [SIM_MUTATION_NONE] = "none",
+        [SIM_MUTATION_CORRUPT_READ] = "corrupt-read",
+        [SIM_MUTATION_STALE_READ] = "stale-read",
+        [SIM_MUTATION_SWALLOW_WRITE] = "swallow-write",
+        [SIM_MUTATION_MISDIRECT] = "misdirect-write",
+        [SIM_MUTATION_TWICE] = "complete-twice",
+        [SIM_MUTATION_NEVER] = "complete-never",
+        [SIM_MUTATION_LATE_DMA] = "late-dma",
+        [SIM_MUTATION_OVERRUN] = "overrun",
+        [SIM_MUTATION_COMPARE] = "wrong-compare",
+        [SIM_MUTATION_DEVICE_FLIP] = "device-flip",
+        [SIM_MUTATION_DEVICE_TEAR] = "device-tear",
+        [SIM_MUTATION_DEVICE_DROP] = "device-drop",
+        [SIM_MUTATION_DEVICE_MISDIRECT] = "device-misdirect",
+};
+
+const char *
+sim_mutation_name(enum sim_mutation mutation)
+{
+	return mutation_names[mutation];
+}
+
+enum sim_mutation
+sim_mutation_by_name(const char *name)
+{
+	for (int i = 1; i < SIM_MUTATION_CNT; i++) {
+		if (strcmp(name, mutation_names[i]) == 0)
+			return (enum sim_mutation)i;
+	}
+	return SIM_MUTATION_NONE;
+}
+
+/* Mutations of the device are fault rules: lies about data, for one command somewhere in the run. */
+static void
+device_mutation_apply(struct sim_plan *plan)
+{
+	static const int action_of[SIM_MUTATION_CNT] = {
+	        [SIM_MUTATION_DEVICE_FLIP] = NVME_FAULT_FLIP,
+	        [SIM_MUTATION_DEVICE_TEAR] = NVME_FAULT_TEAR,
+	        [SIM_MUTATION_DEVICE_DROP] = NVME_FAULT_DROP_WRITE,
+	        [SIM_MUTATION_DEVICE_MISDIRECT] = NVME_FAULT_MISDIRECT,
+	};
+	struct nvme_fault_rule rule = NVME_FAULT_RULE_ANY;
+
+	if (action_of[plan->mutation] == 0)
+		return;
+	rule.action = (enum nvme_fault_action)action_of[plan->mutation];
+	rule.op = NVME_NVM_WRITE;
+	rule.nth = 20 + plan->seed % 20;
+	rule.value = 3;
+	plan->rule[0] = rule;
+	plan->rule_cnt = 1;
+}
+
+void
+sim_choice_plan(const struct sim_choice *choice, uint64_t seed, struct sim_plan *out)
+{
+	bool faults = !choice->no_faults && !choice->rules_given && choice->mutation == SIM_MUTATION_NONE;
+
+	sim_plan_draw(seed, choice->kind, faults, out);
+	out->mutation = choice->mutation;
+	if (choice->rules_given) {
+		memcpy(out->rule, choice->rule, sizeof(out->rule));
+		out->rule_cnt = choice->rule_cnt;
+	}
+	device_mutation_apply(out);
+	sim_plan_rules_applied(out);
+}
+
+int
+sim_choice_faults_parse(struct sim_choice *choice, const char *text, const char *name)
+{
+	static struct nvme_fault_rule rule[NVME_FAULT_RULES_MAX];
+	char error[256];
+	int cnt = nvme_fault_parse(text, strlen(text), name, rule, error, sizeof(error));
+
+	if (cnt < 0 || cnt > (int)SIM_RULES_MAX) {
+		if (cnt >= 0)
+			snprintf(error, sizeof(error), "%s: %d rules; the simulator takes %u", name, cnt,
+			         SIM_RULES_MAX);
+		fprintf(stderr, "sim: %s\n", error);
+		return -BH_EINVAL;
+	}
+	memcpy(choice->rule, rule, (size_t)cnt * sizeof(*rule));
+	choice->rule_cnt = (uint32_t)cnt;
+	choice->rules_given = true;
+	return 0;
+}
+
+int
+sim_choice_faults_read(struct sim_choice *choice, const char *path)
+{
+	static char text[SCRIPT_BYTES_MAX + 1];
+	FILE *file = fopen(path, "r");
+
+	if (file == NULL) {
+		fprintf(stderr, "sim: cannot open %s\n", path);
+		return -BH_EINVAL;
+	}
+	size_t bytes = fread(text, 1, sizeof(text), file);
+	fclose(file);
+	if (bytes > SCRIPT_BYTES_MAX) {
+		fprintf(stderr, "sim: %s is larger than %u bytes\n", path, SCRIPT_BYTES_MAX);
+		return -BH_EINVAL;
+	}
+	text[bytes] = '\0';
+	return sim_choice_faults_parse(choice, text, path);
+}

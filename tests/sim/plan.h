@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * A plan is what a seed means: drawn completely before the run begins, so that --plan can show it.
+ */
+#ifndef TESTS_SIM_PLAN_H
+#define TESTS_SIM_PLAN_H
+
+#include <bulkhead/nvme.h>
+#include <bulkhead/types.h>
+
+#include "apps/nvme-bench/config.h"
+#include "devices/nvme/nvme_model.h"
+
+#define SIM_CORES_MAX 3u
+#define SIM_RULES_MAX 16u
+/* Slots of a queue pair in runs with misnamed completions: 12 bits of generation at least. */
+#define SIM_LIE_DEPTH_MAX 7u
+
+enum sim_kind {
+	SIM_KIND_APP = 0,  /* nvme-bench, as it is */
+	SIM_KIND_WORK = 1, /* the simulator's own workload and checker */
+};
+
+/* Deliberate mistakes, for the checker's own test: each must be found. */
+enum sim_mutation {
+	SIM_MUTATION_NONE = 0,
+	SIM_MUTATION_CORRUPT_READ,  /* one bit of one read's data */
+	SIM_MUTATION_STALE_READ,    /* one read's data are not delivered */
+	SIM_MUTATION_SWALLOW_WRITE, /* one write is reported done and never submitted */
+	SIM_MUTATION_MISDIRECT,     /* one write goes a block further */
+	SIM_MUTATION_TWICE,         /* one completion is delivered twice */
+	SIM_MUTATION_NEVER,         /* one completion is not delivered */
+	SIM_MUTATION_LATE_DMA,      /* a byte of a buffer changes after its command completed */
+	SIM_MUTATION_OVERRUN,       /* a byte behind a buffer changes */
+	SIM_MUTATION_COMPARE,       /* one compare's verdict is turned round */
+	SIM_MUTATION_DEVICE_FLIP,   /* faults of the device that no driver can see: the checker has to */
+	SIM_MUTATION_DEVICE_TEAR,
+	SIM_MUTATION_DEVICE_DROP,
+	SIM_MUTATION_DEVICE_MISDIRECT,
+	SIM_MUTATION_CNT
+};
+
+/* How time passes and who comes next. */
+struct sim_pace {
+	uint64_t tsc_hz;
+	uint64_t step_ns_max;    /* time between two points: 1 .. this */
+	uint64_t skip_ns_max;    /* longest skip while nothing happens */
+	uint32_t device_one_in;  /* the device looks at its doorbells at one point in so many */
+	uint32_t switch_one_in;  /* likewise, another core's turn */
+	uint32_t self_calls_max; /* bh_core_self() is a point once in 1 .. this calls */
+	uint32_t stall_one_in;   /* likewise, a stall of the whole machine of up to stall_ns_max */
+	uint64_t stall_ns_max;
+	uint64_t mailbox_ns_max; /* the supervisor answers within it */
+	bool fibers_shuffled;    /* ready fibers in random order instead of first in, first out */
+};
+
+/* The workload of SIM_KIND_WORK. */
+struct sim_work_plan {
+	struct bh_nvme_options options;
+	uint32_t round_cnt;       /* open .. close */
+	uint32_t qpair_cnt;       /* of each core */
+	uint32_t depth;           /* of each pair */
+	uint32_t sync_fiber_cnt;  /* of each core: one command at a time */
+	uint32_t async_depth;     /* of each core's asynchronous fiber; 0: none */
+	uint32_t op_cnt;          /* of each core and round */
+	uint32_t blocks_max;      /* of a command */
+	uint32_t large_one_in;    /* a command above the controller's limit, once in so many; 0: never */
+	uint32_t reset_one_in;    /* a fiber asks for a reset before an operation; 0: never */
+	uint32_t recreate_one_in; /* a core deletes its pairs and makes new ones; 0: never */
+	uint32_t admin_one_in;
+	uint32_t weight[8];   /* by enum check_kind */
+	bool initial_pattern; /* the disk is not zeroes at first */
+};
+
+struct sim_plan {
+	uint64_t seed;
+	enum sim_kind kind;
+	enum sim_mutation mutation;
+	uint32_t core_cnt;
+	bool registers_mapped; /* else through the mailbox */
+	bool windows_small;    /* the device gets its DMA windows a page at a time */
+	struct sim_pace pace;
+	struct nvme_model_config device;
+	struct nvme_fault_rule rule[SIM_RULES_MAX];
+	uint32_t rule_cnt;
+	uint64_t arena_bytes;
+	uint64_t stop_ns;     /* app: when it is asked to stop */
+	uint64_t stop_io_cnt; /* or after so many commands */
+	struct nvme_bench_config app;
+	struct sim_work_plan work;
+};
+
+/* sim_plan_draw - the plan of a seed. @kind: -1: drawn. @faults: false: none, whatever the seed says. */
+void sim_plan_draw(uint64_t seed, int kind, bool faults, struct sim_plan *out);
+
+/* sim_plan_rules_applied - fit the rest of the plan to its rules, once they are final. */
+void sim_plan_rules_applied(struct sim_plan *plan);
+
+/* sim_plan_has - whether a rule with this action is in the plan. */
+bool sim_plan_has(const struct sim_plan *plan, enum nvme_fault_action action);
+
+void sim_plan_print(const struct sim_plan *plan);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A run of the workload, and what has to hold at its end. */
+#include "tests/sim/work.h"
+
+#include <bulkhead/cell.h>
+
+#include "core/core.h"
+
+#define OPEN_TRIES 4u
+#define LOOK_TRIES 20u
+#define MS_NS      UINT64_C(1000000)
+
+struct work work;
+
+static struct nvme_random random_state;
+static struct work_op look; /* of the last look at the disk */
+
+uint64_t
+work_draw(uint64_t limit)
+{
+	return nvme_random_below(&random_state, limit);
+}
+
+bool
+work_chance(uint64_t one_in)
+{
+	return one_in != 0 && nvme_random_below(&random_state, one_in) == 0;
+}
+
+void
+work_error(const char *call, int err)
+{
+	if (err == 0)
+		return;
+	if (err == -BH_ENODEV)
+		work.removed = true;
+	if (err == -BH_EAGAIN && work.plan->reset_one_in != 0)
+		return;
+	if (work.healthy)
+		sim_fail("%s returned %d on a healthy device", call, err);
+	if (err != -BH_EAGAIN && err != -BH_ENODEV && err != -BH_EIO && err != -BH_ETIMEDOUT && err != -BH_ENOSPC)
+		sim_fail("%s returned %d, which its manual does not know", call, err);
+}
+
+/*
+ * How long a command may take, by the driver's manual: two time-outs, each up to a quarter late; aborts go one at a time
+ * for each pair, an eighth of a time-out apart; the abort command itself; then a reset, with up to three attempts of
+ * which each may wait for readiness and for an admin command. A command of the waiting kind may first wait as long for a
+ * slot.
+ */
+static uint64_t
+bound_ns(void)
+{
+	const struct bh_nvme_options *options = &work.plan->options;
+	uint64_t ready_ns = work.all->device.timeout_units * 500 * MS_NS;
+	uint64_t aborts_ns = work.plan->depth * (options->command_timeout_ns / 8 + options->admin_timeout_ns);
+	uint64_t reset_ns = 5100 * MS_NS + 2 * ready_ns + 3 * (3 * ready_ns + 4 * options->admin_timeout_ns);
+
+	return 2 * (options->command_timeout_ns * 5 / 2 + aborts_ns + 2 * reset_ns);
+}
+
+static void
+watch(void)
+{
+	const struct check_op *op = check_oldest();
+	uint64_t limit_ns = work.healthy ? work.plan->options.command_timeout_ns : bound_ns();
+
+	if (op != NULL && sim_now_ns() - op->begin_ns > limit_ns)
+		sim_fail("%s %u is under way for %lu ms, the bound is %lu ms", check_kind_name(op->kind), op->id,
+		         (sim_now_ns() - op->begin_ns) / MS_NS, limit_ns / MS_NS);
+}
+
+void
+sim_work_prepare(const struct sim_plan *plan)
+{
+	const struct nvme_model_config *device = &plan->device;
+
+	work = (struct work){.plan = &plan->work, .all = plan, .healthy = plan->rule_cnt == 0};
+	nvme_random_seed(&random_state, plan->seed ^ UINT64_C(0x776f726b));
+	for (unsigned i = 0; i < SIM_CORES_MAX; i++)
+		work.core[i].idx = i;
+	check_init(device->namespace_cnt, device->size_bytes / device->block_bytes, device->block_bytes,
+	           plan->work.initial_pattern, sim_device_media(1));
+	sim_watch(watch);
+}
+
+/* The driver has to see the device that the plan describes. */
+static void
+identity_check(void)
+{
+	const struct nvme_model_config *device = &work.all->device;
+	const struct bh_nvme_info *info = bh_nvme_info(work.ctrl);
+
+	sim_require(info->ns_cnt == device->namespace_cnt);
+	sim_require(info->queue_entries_max == device->queue_entries);
+	sim_require(device->mdts == 0 || info->transfer_bytes_max <= UINT64_C(4096) << device->mdts);
+	for (uint32_t i = 0; i < info->ns_cnt; i++) {
+		const struct bh_nvme_ns *ns = bh_nvme_ns_at(work.ctrl, i);
+		sim_require(ns->nsid == i + 1 && ns->refused == 0 && ns->lba_bytes == device->block_bytes);
+		sim_require(ns->lba_cnt == device->size_bytes / device->block_bytes);
+		/* What the checker takes for granted of blocks that were deallocated. */
+		sim_require(ns->deallocated_reads_zero);
+	}
+}
+
+static void
+device_open(void)
+{
+	int err = -BH_EIO;
+
+	work.ctrl = NULL;
+	for (uint32_t i = 0; err != 0 && err != -BH_ENODEV && i < OPEN_TRIES; i++) {
+		sim_trace_text(SIM_EVENT_CALL, "bh_nvme_open");
+		err = bh_nvme_open("nvme0", &work.plan->options, &work.ctrl);
+		sim_trace(SIM_EVENT_RETURN, (uint64_t)(int64_t)err, 0, 0);
+		work_error("bh_nvme_open", err);
+	}
+	if (err != 0)
+		work.ctrl = NULL;
+	else
+		identity_check();
+}
+
+static void
+device_close(void)
+{
+	sim_trace_text(SIM_EVENT_CALL, "bh_nvme_close");
+	int err = bh_nvme_close(work.ctrl);
+	sim_trace(SIM_EVENT_RETURN, (uint64_t)(int64_t)err, 0, 0);
+	work_error("bh_nvme_close", err);
+	work.ctrl = NULL;
+}
+
+/* Faults may still hit: a few tries. */
+static void
+chunk_look(struct work_core *core, const struct bh_nvme_ns *ns, uint64_t lba, uint32_t lba_cnt)
+{
+	uint16_t status = NVME_SC_INTERNAL_ERROR;
+
+	for (uint32_t i = 0; status != 0 && status != 0xffff && !work.removed && i < LOOK_TRIES; i++) {
+		work_op_read_set(core, &look, ns, lba, lba_cnt);
+		status = work_op_sync(&look);
+	}
+	if (status != 0 && work.healthy)
+		sim_fail("the last look at the disk failed: %#x", status);
+}
+
+/* Everything once more through the driver. */
+static void
+disk_look(struct work_core *core)
+{
+	uint32_t step = work.plan->blocks_max;
+
+	if (look.buffer.slot == NULL && buffer_make(&look.buffer, step * work.all->device.block_bytes) != 0)
+		sim_fail("the plan does not fit the arena");
+	if (!work_pairs_make(core)) {
+		work_pairs_end(core);
+		return;
+	}
+	for (uint32_t nsid = 1; nsid <= work.all->device.namespace_cnt; nsid++) {
+		const struct bh_nvme_ns *ns;
+		if (bh_nvme_ns_find(work.ctrl, nsid, &ns) != 0)
+			sim_fail("namespace %u is gone", nsid);
+		for (uint64_t lba = 0; lba < ns->lba_cnt && !work.removed; lba += step)
+			chunk_look(core, ns, lba, (uint32_t)BH_MIN((uint64_t)step, ns->lba_cnt - lba));
+	}
+	work_pairs_end(core);
+}
+
+static void
+work_main(void *arg)
+{
+	struct work_core *core = &work.core[bh_core_idx()];
+
+	(void)arg;
+	for (uint32_t round = 0; round < work.plan->round_cnt; round++) {
+		if (core->idx == 0)
+			device_open();
+		bh_barrier_wait();
+		if (work.ctrl == NULL)
+			return;
+		work_core_run(core);
+		bh_barrier_wait();
+		if (core->idx == 0) {
+			if (round + 1 == work.plan->round_cnt && !work.removed)
+				disk_look(core);
+			device_close();
+		}
+		bh_barrier_wait();
+	}
+}
+
+int
+sim_work_body(struct bh_core *core)
+{
+	return bh_core_run_fn(core, work_main, NULL);
+}
+
+void
+sim_work_check(const struct sim_plan *plan, struct sim_result *out)
+{
+	for (unsigned i = 0; i < plan->core_cnt; i++)
+		sim_require(sim_turn_exit_code(i) == 0);
+	check_media();
+	buffers_check();
+	if (work.healthy)
+		sim_driver_healthy_check();
+	out->checked_cnt = check_cnt();
+}
