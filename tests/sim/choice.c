@@ -61,6 +61,38 @@ device_mutation_apply(struct sim_plan *plan)
 	plan->rule_cnt = 1;
 }
 
+/* Long enough for the fault to come, and without anything else that counts resets. */
+static void
+expect_apply(const struct sim_expect *expect, struct sim_plan *plan)
+{
+	plan->expect = expect;
+	plan->work.op_cnt = BH_MAX(plan->work.op_cnt, 150u);
+	plan->work.reset_one_in = 0;
+	plan->work.recreate_one_in = 0;
+	plan->work.round_cnt = 1;
+}
+
+/* The command line of this very run. */
+static void
+replay_write(const struct sim_choice *choice, struct sim_plan *plan)
+{
+	int used = snprintf(plan->replay, sizeof(plan->replay), "--seed %lu", plan->seed);
+	char *at = plan->replay + used;
+	size_t left = sizeof(plan->replay) - (size_t)used;
+
+	if (choice->fault_case != NULL)
+		snprintf(at, left, " --fault-case %s", choice->fault_case);
+	else if (choice->mutation != SIM_MUTATION_NONE)
+		snprintf(at, left, " --mutate %s", mutation_names[choice->mutation]);
+	else
+		snprintf(at, left, "%s%s%s%s",
+		         choice->kind < 0               ? ""
+		         : choice->kind == SIM_KIND_APP ? " --kind app"
+		                                        : " --kind work",
+		         choice->no_faults ? " --no-faults" : "", choice->fault_file ? " --fault " : "",
+		         choice->fault_file ? choice->fault_file : "");
+}
+
 void
 sim_choice_plan(const struct sim_choice *choice, uint64_t seed, struct sim_plan *out)
 {
@@ -72,8 +104,11 @@ sim_choice_plan(const struct sim_choice *choice, uint64_t seed, struct sim_plan 
 		memcpy(out->rule, choice->rule, sizeof(out->rule));
 		out->rule_cnt = choice->rule_cnt;
 	}
+	if (choice->expect != NULL)
+		expect_apply(choice->expect, out);
 	device_mutation_apply(out);
 	sim_plan_rules_applied(out);
+	replay_write(choice, out);
 }
 
 int
@@ -113,5 +148,6 @@ sim_choice_faults_read(struct sim_choice *choice, const char *path)
 		return -BH_EINVAL;
 	}
 	text[bytes] = '\0';
+	choice->fault_file = path;
 	return sim_choice_faults_parse(choice, text, path);
 }

@@ -12,13 +12,14 @@
 static const char usage[] =
         "usage: sim --seed N [--trace] [--plan] [options]     one seed in this process; replays exactly\n"
         "       sim --seeds CNT [--first N] [--jobs N] [options]   many seeds, a process each\n"
-        "       sim --twice CNT [--first N]                   each seed in two processes: the hashes must agree\n"
+        "       sim --twice CNT [--first N]                   each seed in two processes: the traces must agree\n"
         "       sim --self-test                               deliberate mistakes: each must be found\n"
         "       sim --fault-table                             each fault alone: the driver must notice and recover\n"
         "options:\n"
         "  --kind app|work    only nvme-bench, or only the simulator's own workload\n"
         "  --no-faults        leave out what the seed lets go wrong\n"
         "  --fault FILE       these faults instead (the language of bulkhead softdev nvme --fault)\n"
+        "  --fault-case NAME  one line of the fault table\n"
         "  --mutate NAME      make a deliberate mistake (--self-test lists them)\n";
 
 enum {
@@ -35,6 +36,7 @@ enum {
 	OPT_MUTATE,
 	OPT_SELF_TEST,
 	OPT_FAULT_TABLE,
+	OPT_FAULT_CASE,
 	OPT_HELP
 };
 
@@ -52,6 +54,7 @@ static const struct option options[] = {
         {"mutate", required_argument, NULL, OPT_MUTATE},
         {"self-test", no_argument, NULL, OPT_SELF_TEST},
         {"fault-table", no_argument, NULL, OPT_FAULT_TABLE},
+        {"fault-case", required_argument, NULL, OPT_FAULT_CASE},
         {"help", no_argument, NULL, OPT_HELP},
         {NULL, 0, NULL, 0},
 };
@@ -127,6 +130,10 @@ option_take(struct arguments *args, int option)
 		if (sim_choice_faults_read(&args->choice, optarg) != 0)
 			exit(2);
 		break;
+	case OPT_FAULT_CASE:
+		if (sim_choice_fault_case(&args->choice, optarg) != 0)
+			exit(2);
+		break;
 	case OPT_MUTATE:
 		mutation_set(&args->choice, optarg);
 		break;
@@ -177,7 +184,7 @@ main(int argc, char **argv)
 	case OPT_SEEDS:
 		return sim_many(&args.choice, args.seed, args.cnt, args.jobs);
 	case OPT_TWICE:
-		return sim_twice(&args.choice, args.seed, args.cnt);
+		return sim_twice(args.seed, args.cnt);
 	case OPT_SELF_TEST:
 		return sim_self_test();
 	case OPT_FAULT_TABLE:

@@ -63,6 +63,15 @@ job_start(struct job *job, const struct sim_choice *choice, uint64_t seed)
 		child(choice, seed, job->result);
 }
 
+static void
+crash_print(const struct sim_choice *choice, const struct job *job)
+{
+	static struct sim_plan plan;
+	sim_choice_plan(choice, job->seed, &plan);
+	fprintf(stderr, "seed %" PRIu64 " failed: %s; replay: build/tests/sim %s --trace\n", job->seed,
+	        job->result->failure, plan.replay);
+}
+
 /* Return: whether it passed. */
 static bool
 job_finish(struct job *job, const struct sim_choice *choice, int status)
@@ -74,9 +83,7 @@ job_finish(struct job *job, const struct sim_choice *choice, int status)
 		snprintf(job->result->failure, sizeof(job->result->failure), "ended by signal %d, status %d",
 		         WIFSIGNALED(status) ? WTERMSIG(status) : 0, WIFEXITED(status) ? WEXITSTATUS(status) : 0);
 		if (choice->mutation == SIM_MUTATION_NONE)
-			fprintf(stderr,
-			        "seed %" PRIu64 " failed: %s; replay: build/tests/sim --seed %" PRIu64 " --trace\n",
-			        job->seed, job->result->failure, job->seed);
+			crash_print(choice, job);
 	}
 	return false;
 }
@@ -184,23 +191,4 @@ sim_many(const struct sim_choice *choice, uint64_t first, uint64_t cnt, uint64_t
 	}
 	total_print(&total);
 	return total.failed_cnt != 0;
-}
-
-/* The hash depends on the seed alone: not on the environment, addresses or what ran before in the parent. */
-int
-sim_twice(const struct sim_choice *choice, uint64_t first, uint64_t cnt)
-{
-	struct sim_result a, b;
-	uint64_t failed_cnt = 0;
-
-	for (uint64_t seed = first; seed < first + cnt; seed++) {
-		bool a_passed = sim_spawn(choice, seed, &a);
-		bool b_passed = sim_spawn(choice, seed, &b);
-		if (a_passed && b_passed && a.hash == b.hash && a.point_cnt == b.point_cnt)
-			continue;
-		fprintf(stderr, "seed %" PRIu64 ": traces %016" PRIx64 " and %016" PRIx64 "\n", seed, a.hash, b.hash);
-		failed_cnt++;
-	}
-	printf("%" PRIu64 " seeds run twice, %" PRIu64 " differ\n", cnt, failed_cnt);
-	return failed_cnt != 0;
 }

@@ -15,6 +15,9 @@ struct sim_choice {
 	bool rules_given;
 	uint32_t rule_cnt;
 	struct nvme_fault_rule rule[SIM_RULES_MAX];
+	const char *fault_file; /* where the rules came from, or NULL */
+	const char *fault_case; /* or this line of the fault table */
+	const struct sim_expect *expect;
 };
 
 /* sim_choice_plan - a seed's plan with the choice applied. */
@@ -23,6 +26,9 @@ void sim_choice_plan(const struct sim_choice *choice, uint64_t seed, struct sim_
 /* sim_choice_faults_read, sim_choice_faults_parse - a fault script. Return: 0, or -BH_EINVAL after a message. */
 BH_MUST_CHECK int sim_choice_faults_read(struct sim_choice *choice, const char *path);
 BH_MUST_CHECK int sim_choice_faults_parse(struct sim_choice *choice, const char *text, const char *name);
+
+/* sim_choice_fault_case - one line of the fault table. Return: as above. */
+BH_MUST_CHECK int sim_choice_fault_case(struct sim_choice *choice, const char *name);
 
 /* sim_mutation_name, sim_mutation_by_name - SIM_MUTATION_NONE for a name that there is not. */
 const char *sim_mutation_name(enum sim_mutation mutation);
@@ -36,7 +42,7 @@ bool sim_spawn(const struct sim_choice *choice, uint64_t seed, struct sim_result
 
 /* The modes of the command line. Return: the exit status. */
 int sim_many(const struct sim_choice *choice, uint64_t first, uint64_t cnt, uint64_t jobs);
-int sim_twice(const struct sim_choice *choice, uint64_t first, uint64_t cnt);
+int sim_twice(uint64_t first, uint64_t cnt);
 int sim_self_test(void);
 int sim_fault_table(void);
 

@@ -40,6 +40,19 @@ enum sim_mutation {
 	SIM_MUTATION_CNT
 };
 
+enum sim_end {
+	SIM_END_ANY = 0, /* read again or reported: both are right */
+	SIM_END_LIVE,    /* at the end the whole disk could be read */
+	SIM_END_GONE,    /* the device was given up, or never came up */
+};
+
+/* What a fault alone must lead to; counters without the device's name. Looked at in runs where a fault fired. */
+struct sim_expect {
+	enum sim_end end;
+	const char *some[3]; /* counters that must not be 0 */
+	const char *none[2]; /* counters that must be 0 */
+};
+
 /* How time passes and who comes next. */
 struct sim_pace {
 	uint64_t tsc_hz;
@@ -74,6 +87,7 @@ struct sim_work_plan {
 
 struct sim_plan {
 	uint64_t seed;
+	char replay[256]; /* the options that make this run again */
 	enum sim_kind kind;
 	enum sim_mutation mutation;
 	uint32_t core_cnt;
@@ -83,6 +97,7 @@ struct sim_plan {
 	struct nvme_model_config device;
 	struct nvme_fault_rule rule[SIM_RULES_MAX];
 	uint32_t rule_cnt;
+	const struct sim_expect *expect; /* NULL: nothing special */
 	uint64_t arena_bytes;
 	uint64_t stop_ns;     /* app: when it is asked to stop */
 	uint64_t stop_io_cnt; /* or after so many commands */

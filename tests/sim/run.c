@@ -57,8 +57,8 @@ sim_fail(const char *format, ...)
 	fflush(stdout);
 	if (running->mutation == SIM_MUTATION_NONE) {
 		sim_trace_tail();
-		fprintf(stderr, "seed %lu failed: %s; replay: build/tests/sim --seed %lu --trace\n", result->seed,
-		        result->failure, result->seed);
+		fprintf(stderr, "seed %lu failed: %s; replay: build/tests/sim %s --trace\n", result->seed,
+		        result->failure, running->replay);
 		fflush(stderr);
 	}
 	_exit(1);

@@ -2,6 +2,8 @@
 /* A run of the workload, and what has to hold at its end. */
 #include "tests/sim/work.h"
 
+#include <stdio.h>
+
 #include <bulkhead/cell.h>
 
 #include "core/core.h"
@@ -84,8 +86,8 @@ sim_work_prepare(const struct sim_plan *plan)
 	sim_watch(watch);
 }
 
-/* The driver has to see the device that the plan describes. */
-static void
+/* The driver has to see the device that the plan describes. False: a fault kept it from identifying a namespace. */
+static bool
 identity_check(void)
 {
 	const struct nvme_model_config *device = &work.all->device;
@@ -96,29 +98,14 @@ identity_check(void)
 	sim_require(device->mdts == 0 || info->transfer_bytes_max <= UINT64_C(4096) << device->mdts);
 	for (uint32_t i = 0; i < info->ns_cnt; i++) {
 		const struct bh_nvme_ns *ns = bh_nvme_ns_at(work.ctrl, i);
+		if (ns->refused != 0 && !work.healthy)
+			return false;
 		sim_require(ns->nsid == i + 1 && ns->refused == 0 && ns->lba_bytes == device->block_bytes);
 		sim_require(ns->lba_cnt == device->size_bytes / device->block_bytes);
 		/* What the checker takes for granted of blocks that were deallocated. */
 		sim_require(ns->deallocated_reads_zero);
 	}
-}
-
-static void
-device_open(void)
-{
-	int err = -BH_EIO;
-
-	work.ctrl = NULL;
-	for (uint32_t i = 0; err != 0 && err != -BH_ENODEV && i < OPEN_TRIES; i++) {
-		sim_trace_text(SIM_EVENT_CALL, "bh_nvme_open");
-		err = bh_nvme_open("nvme0", &work.plan->options, &work.ctrl);
-		sim_trace(SIM_EVENT_RETURN, (uint64_t)(int64_t)err, 0, 0);
-		work_error("bh_nvme_open", err);
-	}
-	if (err != 0)
-		work.ctrl = NULL;
-	else
-		identity_check();
+	return true;
 }
 
 static void
@@ -131,8 +118,33 @@ device_close(void)
 	work.ctrl = NULL;
 }
 
-/* Faults may still hit: a few tries. */
+static int
+device_open_once(void)
+{
+	sim_trace_text(SIM_EVENT_CALL, "bh_nvme_open");
+	int err = bh_nvme_open("nvme0", &work.plan->options, &work.ctrl);
+	sim_trace(SIM_EVENT_RETURN, (uint64_t)(int64_t)err, 0, 0);
+	work_error("bh_nvme_open", err);
+	if (err == 0 && !identity_check()) {
+		device_close();
+		err = -BH_EIO;
+	}
+	return err;
+}
+
 static void
+device_open(void)
+{
+	int err = -BH_EIO;
+
+	for (uint32_t i = 0; err != 0 && err != -BH_ENODEV && i < OPEN_TRIES; i++)
+		err = device_open_once();
+	if (err != 0)
+		work.ctrl = NULL;
+}
+
+/* Faults may still hit: a few tries. Return: whether one got through. */
+static bool
 chunk_look(struct work_core *core, const struct bh_nvme_ns *ns, uint64_t lba, uint32_t lba_cnt)
 {
 	uint16_t status = NVME_SC_INTERNAL_ERROR;
@@ -143,6 +155,7 @@ chunk_look(struct work_core *core, const struct bh_nvme_ns *ns, uint64_t lba, ui
 	}
 	if (status != 0 && work.healthy)
 		sim_fail("the last look at the disk failed: %#x", status);
+	return status == 0;
 }
 
 /* Everything once more through the driver. */
@@ -157,12 +170,13 @@ disk_look(struct work_core *core)
 		work_pairs_end(core);
 		return;
 	}
+	work.looked = true;
 	for (uint32_t nsid = 1; nsid <= work.all->device.namespace_cnt; nsid++) {
 		const struct bh_nvme_ns *ns;
 		if (bh_nvme_ns_find(work.ctrl, nsid, &ns) != 0)
 			sim_fail("namespace %u is gone", nsid);
-		for (uint64_t lba = 0; lba < ns->lba_cnt && !work.removed; lba += step)
-			chunk_look(core, ns, lba, (uint32_t)BH_MIN((uint64_t)step, ns->lba_cnt - lba));
+		for (uint64_t lba = 0; lba < ns->lba_cnt && work.looked; lba += step)
+			work.looked = chunk_look(core, ns, lba, (uint32_t)BH_MIN((uint64_t)step, ns->lba_cnt - lba));
 	}
 	work_pairs_end(core);
 }
@@ -196,6 +210,32 @@ sim_work_body(struct bh_core *core)
 	return bh_core_run_fn(core, work_main, NULL);
 }
 
+static void
+expect_check(const struct sim_expect *expect)
+{
+	struct nvme_model_stats stats;
+	uint64_t fired_cnt = 0;
+	char name[64];
+
+	sim_device_stats(&stats);
+	for (unsigned i = 0; i < NVME_FAULT_ACTION_CNT; i++)
+		fired_cnt += stats.fault_cnt[i];
+	if (fired_cnt == 0)
+		return;
+	if (expect->end != SIM_END_ANY && work.looked != (expect->end == SIM_END_LIVE))
+		sim_fail("at the end the disk %s", work.looked ? "could still be read" : "could not be read");
+	for (unsigned i = 0; i < BH_ARRAY_CNT(expect->some) && expect->some[i] != NULL; i++) {
+		snprintf(name, sizeof(name), "nvme0.%s", expect->some[i]);
+		if (sim_counter(name) == 0)
+			sim_fail("the fault came, and %s is 0", name);
+	}
+	for (unsigned i = 0; i < BH_ARRAY_CNT(expect->none) && expect->none[i] != NULL; i++) {
+		snprintf(name, sizeof(name), "nvme0.%s", expect->none[i]);
+		if (sim_counter(name) != 0)
+			sim_fail("%s is %lu, which this fault is no reason for", name, sim_counter(name));
+	}
+}
+
 void
 sim_work_check(const struct sim_plan *plan, struct sim_result *out)
 {
@@ -205,5 +245,7 @@ sim_work_check(const struct sim_plan *plan, struct sim_result *out)
 	buffers_check();
 	if (work.healthy)
 		sim_driver_healthy_check();
+	if (plan->expect != NULL)
+		expect_check(plan->expect);
 	out->checked_cnt = check_cnt();
 }

@@ -62,6 +62,7 @@ struct work {
 	struct bh_nvme *ctrl;
 	bool healthy;
 	bool removed; /* seen by some call */
+	bool looked;  /* the whole disk could be read at the end */
 	struct work_core core[SIM_CORES_MAX];
 };
 

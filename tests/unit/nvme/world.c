@@ -30,8 +30,6 @@ void fake_controller_stop(void);
 struct bh_core *sim_core_self(void);
 uint64_t sim_clock_now(void);
 void sim_pause(void);
-void sim_barrier(void);
-uint64_t sim_mmio_read(const volatile void *addr, unsigned width_bytes);
 void sim_mmio_write(volatile void *addr, uint64_t value, unsigned width_bytes);
 
 struct bh_core *
@@ -50,19 +48,6 @@ void
 sim_pause(void)
 {
 	(void)sim_clock_now();
-}
-
-void
-sim_barrier(void)
-{
-	bh_compiler_barrier();
-}
-
-/* Registers are not mapped here: they come through bh_reg_read32() below. */
-uint64_t
-sim_mmio_read(const volatile void *addr, unsigned width_bytes)
-{
-	return width_bytes == 4 ? *(const volatile uint32_t *)addr : *(const volatile uint64_t *)addr;
 }
 
 void
