@@ -77,6 +77,23 @@ sector_check(const struct sector *sector, uint64_t sector_idx, uint64_t run_id)
 	return sector->sector_idx == sector_idx ? BLOCK_OK : BLOCK_MISDIRECTED;
 }
 
+/* All sectors are whole and in their places: of which writes are they? */
+static enum block_verdict
+generations_check(const struct sector *sector, uint32_t sector_cnt, uint64_t generation_min, uint64_t generation_max,
+                  uint64_t *out_generation)
+{
+	bool allowed = true, same = true;
+
+	*out_generation = sector[0].generation;
+	for (uint32_t i = 0; i < sector_cnt; i++) {
+		allowed = allowed && sector[i].generation >= generation_min && sector[i].generation <= generation_max;
+		same = same && sector[i].generation == sector[0].generation;
+	}
+	if (same)
+		return allowed ? BLOCK_OK : BLOCK_LOST;
+	return allowed ? BLOCK_MIXED : BLOCK_TORN;
+}
+
 enum block_verdict
 block_check(const void *buf, uint64_t sector_idx, uint32_t sector_cnt, uint64_t run_id, uint64_t generation_min,
             uint64_t generation_max, uint64_t *out_generation)
@@ -93,11 +110,5 @@ block_check(const void *buf, uint64_t sector_idx, uint32_t sector_cnt, uint64_t 
 	}
 	if (lost_cnt != 0)
 		return lost_cnt == sector_cnt ? BLOCK_LOST : BLOCK_TORN;
-	for (uint32_t i = 1; i < sector_cnt; i++) {
-		if (sector[i].generation != sector[0].generation)
-			return BLOCK_TORN;
-	}
-	*out_generation = sector[0].generation;
-	bool allowed = sector[0].generation >= generation_min && sector[0].generation <= generation_max;
-	return allowed ? BLOCK_OK : BLOCK_LOST;
+	return generations_check(sector, sector_cnt, generation_min, generation_max, out_generation);
 }

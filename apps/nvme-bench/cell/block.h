@@ -16,6 +16,7 @@ enum block_verdict {
 	BLOCK_TORN = 2,        /* sectors of different writes */
 	BLOCK_MISDIRECTED = 3, /* a sector that belongs elsewhere */
 	BLOCK_CORRUPT = 4,     /* a sector whose checksum does not fit */
+	BLOCK_MIXED = 5, /* sectors of different writes, each allowed: a write that failed may have stored a part */
 };
 
 /* block_fill - make sector_cnt sectors at buf, the first of which belongs at sector_idx of the namespace. */
@@ -23,7 +24,7 @@ void block_fill(void *buf, uint64_t sector_idx, uint32_t sector_cnt, uint64_t ge
 
 /**
  * block_check - whether a block is what was written there
- * @generation_min, @generation_max: the writes whose data the block may hold
+ * @generation_min, @generation_max: the writes whose data the block may hold; all above the first are failed ones
  * @out_generation: the generation found, when the verdict is BLOCK_OK
  */
 enum block_verdict block_check(const void *buf, uint64_t sector_idx, uint32_t sector_cnt, uint64_t run_id,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The verify pattern. For each block of its slice the worker knows which writes' data it may hold: exactly one after a
- * write that succeeded, a range after writes that failed (a failed write may or may not have reached the medium). A
- * block has at most one I/O under way, so nothing else is uncertain.
+ * write that succeeded, a range after writes that failed (a failed write may or may not have reached the medium, each
+ * sector on its own: a block above the controller's limit is several commands). A block has at most one I/O under way,
+ * so nothing else is uncertain.
  */
 #include <bulkhead/cell.h>
 #include <bulkhead/log.h>
@@ -34,7 +35,7 @@ struct verify {
 	uint64_t read_back_next; /* last pass */
 	bool reading_back;
 	uint64_t *checked, *unchecked;
-	uint64_t *verdict[5]; /* by enum block_verdict; [BLOCK_OK] is unused */
+	uint64_t *verdict[5]; /* by enum block_verdict: LOST to CORRUPT */
 };
 
 /* A cell has one verify per core; slots find theirs through the worker. */
@@ -86,6 +87,8 @@ check_read(struct verify *verify, struct slot *slot)
 		state->unsure = 0;
 		return;
 	}
+	if (verdict == BLOCK_MIXED)
+		return; /* it stays unsure until a write succeeds */
 	report(verify, slot, verdict, found);
 	bh_counter_add(verify->verdict[verdict], 1);
 }

@@ -50,7 +50,19 @@ sectors_of_two_writes_are_torn(void **state)
 	block_fill(block, 1000, SECTORS, 3, RUN);
 	block_fill(other, 1000, SECTORS, 4, RUN);
 	memcpy(block + 5 * SECTOR_BYTES, other + 5 * SECTOR_BYTES, SECTOR_BYTES);
-	assert_int_equal(check(3, 4), BLOCK_TORN);
+	assert_int_equal(check(3, 3), BLOCK_TORN);
+	assert_int_equal(check(4, 4), BLOCK_TORN);
+	assert_int_equal(check(4, 5), BLOCK_TORN);
+}
+
+/* Each of the two may have stored any part of it. */
+static void
+sectors_of_failed_writes_may_mix(void **state)
+{
+	block_fill(block, 1000, SECTORS, 3, RUN);
+	block_fill(other, 1000, SECTORS, 4, RUN);
+	memcpy(block + 5 * SECTOR_BYTES, other + 5 * SECTOR_BYTES, SECTOR_BYTES);
+	assert_int_equal(check(3, 4), BLOCK_MIXED);
 }
 
 static void
@@ -92,10 +104,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(a_blank_block_was_lost),     cmocka_unit_test(an_older_write_is_a_lost_one),
-	        cmocka_unit_test(another_run_does_not_count), cmocka_unit_test(sectors_of_two_writes_are_torn),
-	        cmocka_unit_test(a_hole_in_a_block_is_torn),  cmocka_unit_test(another_blocks_data_is_misdirected),
-	        cmocka_unit_test(every_flipped_bit_is_seen),  cmocka_unit_test(what_was_written_is_ok),
+	        cmocka_unit_test(a_blank_block_was_lost),
+	        cmocka_unit_test(an_older_write_is_a_lost_one),
+	        cmocka_unit_test(another_run_does_not_count),
+	        cmocka_unit_test(sectors_of_two_writes_are_torn),
+	        cmocka_unit_test(sectors_of_failed_writes_may_mix),
+	        cmocka_unit_test(a_hole_in_a_block_is_torn),
+	        cmocka_unit_test(another_blocks_data_is_misdirected),
+	        cmocka_unit_test(every_flipped_bit_is_seen),
+	        cmocka_unit_test(what_was_written_is_ok),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
