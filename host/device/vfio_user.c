@@ -181,6 +181,8 @@ close_client(struct bh_backend *backend)
 	vfu_channel_close(&client->main);
 	vfu_channel_close(&client->twin);
 	bh_vfu_dma_close(client);
+	if (client->epoll_fd >= 0)
+		close(client->epoll_fd);
 	for (uint32_t i = 0; i < BH_DEVICE_BARS_MAX; i++) {
 		if (client->bar_fd[i] >= 0)
 			close(client->bar_fd[i]);
@@ -211,7 +213,7 @@ allocate(const char *name, int socket_fd, const char *socket_path, uint64_t time
 	else
 		snprintf(client->peer, sizeof(client->peer), "descriptor %d", socket_fd);
 	client->timeout_ns = timeout_ns;
-	client->main.fd = client->twin.fd = -1;
+	client->main.fd = client->twin.fd = client->epoll_fd = -1;
 	for (uint32_t i = 0; i < BH_DEVICE_BARS_MAX; i++)
 		client->bar_fd[i] = -1;
 	vfu_capabilities_default(&client->server);
@@ -268,5 +270,6 @@ bh_vfio_user_set_timeout(struct bh_backend *backend, uint64_t timeout_ns)
 int
 bh_vfio_user_fd(const struct bh_backend *backend)
 {
-	return bh_vfu_client_of(backend)->main.fd;
+	const struct bh_vfu_client *client = bh_vfu_client_of(backend);
+	return client->lost ? -1 : client->epoll_fd;
 }

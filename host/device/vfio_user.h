@@ -36,7 +36,7 @@ BH_MUST_CHECK int bh_vfio_user_open_timeout(const char *name, int socket_fd, con
 void bh_vfio_user_set_timeout(struct bh_backend *backend, uint64_t timeout_ns);
 
 /**
- * bh_vfio_user_fd - readable when the server wants something or has gone; for poll() only
+ * bh_vfio_user_fd - readable when the server wants something or has gone; for poll() only; -1 once it was given up
  *
  * bh_vfio_user_service - answer what the server sent by itself: its DMA reads and writes of memory without a descriptor
  * Never waits. Return: 0; -ENODEV the server is gone (or was given up), with the reason in `error`.

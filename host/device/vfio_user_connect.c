@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -115,11 +116,22 @@ check_socket(int fd)
 	return type == SOCK_STREAM ? 0 : -EPROTOTYPE;
 }
 
+static int
+watch(struct bh_vfu_client *client, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	if (client->epoll_fd < 0)
+		client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	return client->epoll_fd < 0 || epoll_ctl(client->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
 int
 bh_vfu_connect(struct bh_vfu_client *client, int socket_fd, const char *socket_path, struct bh_error *error)
 {
 	int fd = socket_fd;
 	int err = fd >= 0 ? check_socket(fd) : connect_path(socket_path, client->timeout_ns, &fd);
+	if (err == 0)
+		err = watch(client, fd);
 	if (err == 0)
 		err = vfu_channel_init(&client->main, fd);
 	if (err == 0)
@@ -137,7 +149,7 @@ take_twin(struct bh_vfu_client *client, struct vfu_message *reply, struct bh_err
 		return 0;
 	int idx = client->server.twin_fd_idx;
 	int fd = idx < 0 ? -1 : vfu_message_take_fd(reply, (uint32_t)idx);
-	if (fd < 0 || check_socket(fd) < 0 || vfu_channel_init(&client->twin, fd) < 0) {
+	if (fd < 0 || check_socket(fd) < 0 || watch(client, fd) < 0 || vfu_channel_init(&client->twin, fd) < 0) {
 		if (fd >= 0)
 			close(fd);
 		return bh_vfu_broken(client, "it agreed to a second socket and sent none", error);

@@ -4,22 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-int
-bh_vfu_fail(struct bh_error *error, int err, const char *id, const char *format, ...)
-{
-	va_list args;
-	if (error == NULL)
-		return err;
-	snprintf(error->id, sizeof(error->id), "%s", id);
-	va_start(args, format);
-	vsnprintf(error->text, sizeof(error->text), format, args);
-	va_end(args);
-	return err;
-}
 
 const char *
 bh_vfu_command_name(uint16_t command)

@@ -21,6 +21,7 @@ struct bh_vfu_map {
 struct bh_vfu_client {
 	struct bh_backend backend; /* first: callers hold a pointer to it */
 	struct vfu_channel main, twin;
+	int epoll_fd;                 /* watches both, for bh_vfio_user_fd() */
 	char peer[BH_VFU_PEER_BYTES]; /* the socket, for messages */
 	uint64_t timeout_ns;
 	struct vfu_capabilities server;

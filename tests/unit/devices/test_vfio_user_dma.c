@@ -339,6 +339,18 @@ test_client_vanishes_in_message_read(void **state)
 	assert_disconnected(f);
 }
 
+static void
+test_message_read_without_answer(void **state)
+{
+	struct fixture *f = *state;
+	char data[4];
+	accept_fds(f, dma_map(RW, 0, 0x10000, 0x1000), NULL, 0);
+	assert_int_equal(vfu_server_dma_read(f->server, 0x10000, data, 4), -ETIMEDOUT);
+	assert_int_equal(vfu_server_dma_read(f->server, 0x10000, data, 4), -ENOTCONN);
+	assert_int_equal(vfu_server_step(f->server), 1);
+	assert_disconnected(f);
+}
+
 /* "Unrelated messages ... can appear in between": a command that comes before the reply waits, and is then served. */
 static void
 test_message_read_with_command_between(void **state)
@@ -450,6 +462,7 @@ main(void)
 	        TEST(test_message_read_too_short),
 	        TEST(test_message_read_of_other_address),
 	        TEST(test_client_vanishes_in_message_read),
+	        TEST(test_message_read_without_answer),
 	        TEST(test_message_read_with_command_between),
 	        TEST(test_message_write),
 	        TEST(test_message_read_inside_a_register_write),

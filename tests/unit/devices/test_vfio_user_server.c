@@ -397,6 +397,32 @@ test_listening(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* A client that connects and says nothing holds the place only until the next one comes after the deadline. */
+static void
+test_silent_client_makes_room(void **state)
+{
+	char dir[] = "/tmp/bh-vfu-XXXXXX", path[64];
+	struct fixture f = {.fds_before = open_fd_cnt()};
+	struct peer_message reply;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+	struct vfu_device device = toy_device(&f.toy);
+	assert_int_equal(vfu_server_create(&device, path, -1, &f.server), 0);
+	int silent = connect_to(path);
+	run(&f);
+	usleep(2100000); /* the server's two seconds, and longer does not matter */
+	f.sock = connect_to(path);
+	run(&f);
+	assert_false(peer_receive(silent, &reply));
+	peer_free(&reply);
+	close(silent);
+	reply = ask(&f, version(0, 1, NULL));
+	peer_free(&reply);
+	assert_true(vfu_server_connected(f.server));
+	fixture_close(&f);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 /* A socket that nobody listens on is left over from a crash; anything else in that place is not ours to remove. */
 static void
 test_path_in_use(void **state)
@@ -455,6 +481,7 @@ main(void)
 	        TEST(test_reset_zeroes_mapped_areas),
 	        cmocka_unit_test(test_create_refuses),
 	        cmocka_unit_test(test_listening),
+	        cmocka_unit_test(test_silent_client_makes_room),
 	        cmocka_unit_test(test_path_in_use),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,14 @@ test_dma(void **state)
  * Memory that the server cannot map is read by message, over the second socket, while the client waits for its own
  * reply.
  */
+static void *
+write_to_client(void *arg)
+{
+	struct served *s = arg;
+	s->toy.copy_result = vfu_server_dma_write(s->toy.server, 0x10020, "idle", 4);
+	return NULL;
+}
+
 static void
 test_private_dma(void **state)
 {
@@ -217,6 +225,24 @@ test_private_dma(void **state)
 	stop(s);
 	assert_int_equal(s->toy.copy_result, 0);
 	assert_memory_equal(s->toy.registers + 0x808, "by messg", 8);
+}
+
+/* The server asks over the second socket while the client is idle: its descriptor says so. */
+static void
+test_private_dma_while_idle(void **state)
+{
+	struct served *s = *state;
+	static uint8_t memory[0x1000] BH_ALIGNED(4096);
+	assert_int_equal(bh_vfio_user_dma_map_private(s->backend, 0x10000, 0x1000, memory, &s->error), 0);
+	stop(s);
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, write_to_client, s), 0);
+	struct pollfd p = {.fd = bh_vfio_user_fd(s->backend), .events = POLLIN};
+	assert_int_equal(poll(&p, 1, PEER_WAIT_MS), 1);
+	assert_int_equal(bh_vfio_user_service(s->backend, &s->error), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(s->toy.copy_result, 0);
+	assert_memory_equal(memory + 0x20, "idle", 4);
 }
 
 static void
@@ -272,10 +298,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(test_second_client),         TEST(test_server_ends),
-	        TEST(test_model_refuses),         TEST(test_what_the_client_sees),
-	        TEST(test_windows_and_registers), TEST(test_dma),
-	        TEST(test_private_dma),           TEST(test_interrupts),
+	        TEST(test_second_client),
+	        TEST(test_server_ends),
+	        TEST(test_model_refuses),
+	        TEST(test_what_the_client_sees),
+	        TEST(test_windows_and_registers),
+	        TEST(test_dma),
+	        TEST(test_private_dma),
+	        TEST(test_private_dma_while_idle),
+	        TEST(test_interrupts),
 	        TEST(test_next_client),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -481,6 +481,27 @@ test_private_memory(void **state)
 	assert_int_equal(backend->ops->dma_unmap(backend, 0x10000, 0x1000, &error), 0);
 }
 
+/* What the server said of itself in its version holds. */
+static void
+test_limits_of_the_server(void **state)
+{
+	static uint8_t memory[0x2000] BH_ALIGNED(4096);
+	int fd = memory_file(0x1000), event = eventfd(0, EFD_CLOEXEC);
+	fake_start(&fake, NULL);
+	fake.json = "{\"capabilities\":{\"max_msg_fds\":0,\"max_dma_maps\":1}}";
+	assert_int_equal(fake_open(&fake, LONG_NS, &backend, &error), 0);
+	assert_int_equal(backend->ops->dma_map(backend, 0x10000, 0x1000, fd, 0, &error), -ENOTSUP);
+	assert_error("E052", "takes no descriptors");
+	assert_int_equal(bh_vfio_user_set_irqs(backend, MSIX, EVENTFD | TRIGGER, 0, 1, &event, NULL, &error), -ENOTSUP);
+	assert_error("E052", "takes no descriptors");
+	assert_int_equal(bh_vfio_user_dma_map_private(backend, 0x10000, 0x1000, memory, &error), 0);
+	assert_int_equal(bh_vfio_user_dma_map_private(backend, 0x20000, 0x1000, memory, &error), -ENOSPC);
+	assert_error("E052", "takes 1 DMA maps");
+	teardown(NULL);
+	close(event);
+	close(fd);
+}
+
 /* --- interrupts --- */
 
 static void
@@ -566,6 +587,7 @@ main(void)
 	        TEST(test_server_reads_and_writes),
 	        TEST(test_server_asks_nonsense),
 	        TEST(test_private_memory),
+	        cmocka_unit_test(test_limits_of_the_server),
 	        TEST(test_irqs_refused_locally),
 	        TEST(test_irqs_eventfds),
 	        TEST(test_irqs_others),
