@@ -124,6 +124,7 @@ struct nvme_model {
 	uint32_t active_cnt;
 	uint32_t scan_polls; /* polls left until an idle doorbell is looked at */
 	bool busy;           /* nvme_step() has something to look after */
+	bool fast_media;     /* memory or nothing: no function to call */
 	bool slow_io;        /* service times or fault rules: no command takes the fast path */
 	uint32_t lba_shift, page_shift;
 	uint64_t page_mask;

@@ -90,6 +90,7 @@ init(struct nvme_model *m)
 	m->ns_blocks = m->config.size_bytes >> m->lba_shift;
 	m->transfer_bytes_max = UINT64_C(4096) << mdts;
 	m->memory = m->backing.null ? NULL : m->backing.memory;
+	m->fast_media = m->memory || m->backing.null;
 	m->scan_polls = NVME_SCAN_POLLS;
 	m->shutdown_due_ns = UINT64_MAX;
 	for (uint64_t i = 0; i < nvme_model_doorbell_bytes(&m->config) / sizeof(uint32_t); i++)

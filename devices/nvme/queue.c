@@ -229,9 +229,9 @@ fast_rw(struct nvme_model *m, const volatile uint64_t *entry, uint64_t word0)
 	uint64_t bytes = blocks << m->lba_shift, second = 0;
 	uint8_t *addr2 = NULL;
 
-	if (BH_UNLIKELY(((word0 & 0xffff) != NVME_NVM_READ && !is_write) || nsid - 1 >= m->config.namespace_cnt ||
-	                blocks > m->ns_blocks || lba > m->ns_blocks - blocks || bytes > m->transfer_bytes_max ||
-	                prp1 & NVME_PRP_ALIGN_MASK))
+	if (BH_UNLIKELY(!m->fast_media || ((word0 & 0xffff) != NVME_NVM_READ && !is_write) ||
+	                nsid - 1 >= m->config.namespace_cnt || blocks > m->ns_blocks || lba > m->ns_blocks - blocks ||
+	                bytes > m->transfer_bytes_max || prp1 & NVME_PRP_ALIGN_MASK))
 		return false;
 	if (bytes > first) {
 		uint64_t prp2 = entry[4];
@@ -301,7 +301,7 @@ serve_fast(struct nvme_model *m, struct nvme_sq *sq, uint32_t cnt)
 {
 	struct nvme_cq *cq = sq->cq;
 	struct group group = {.cnt = 0};
-	bool grouped = !m->memory;
+	bool grouped = m->backing.null;
 
 	if (cnt >= GROUP_CNT)
 		batch_prefetch(sq, cq, cnt);

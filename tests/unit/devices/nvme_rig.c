@@ -50,6 +50,12 @@ rig_config(void)
 	return config;
 }
 
+void
+rig_host(struct rig *rig, struct nvme_model_host *out)
+{
+	*out = (struct nvme_model_host){.context = rig, .dma_window = window, .irq = irq, .doorbells = rig->doorbells};
+}
+
 struct rig *
 rig_new(const struct nvme_model_config *config)
 {
@@ -62,7 +68,8 @@ rig_new(const struct nvme_model_config *config)
 	assert_true(rig->arena && rig->disk && rig->doorbells);
 	memset(rig->arena, 0, RIG_ARENA_BYTES);
 	rig->now_ns = 1000000;
-	struct nvme_model_host host = {.context = rig, .dma_window = window, .irq = irq, .doorbells = rig->doorbells};
+	struct nvme_model_host host;
+	rig_host(rig, &host);
 	struct nvme_model_backing backing = {.memory = rig->disk};
 	assert_int_equal(nvme_model_create(&rig->config, &host, &backing, &rig->model), 0);
 	return rig;

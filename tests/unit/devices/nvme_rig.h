@@ -53,6 +53,8 @@ struct nvme_model_config rig_config(void);
 /* The same with a fault script. */
 struct rig *rig_new_faulty(const char *script);
 void rig_free(struct rig *rig);
+/* What the rig offers to a model. */
+void rig_host(struct rig *rig, struct nvme_model_host *out);
 
 /* cnt_bytes of the arena, page aligned, zeroed: its IOVA; and the address of an IOVA. */
 uint64_t rig_alloc(struct rig *rig, uint64_t cnt_bytes);
