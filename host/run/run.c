@@ -11,7 +11,7 @@
 #include "host/run/errors.h"
 #include "host/run/internal.h"
 
-#define WATCH_NS (UINT64_C(10) * BH_NS_PER_MS)
+#define WATCH_NS (UINT64_C(20) * BH_NS_PER_MS)
 #define TICK_NS  (UINT64_C(100) * BH_NS_PER_MS)
 
 /* How many signals asked to stop, since the last bh_cell_start with catch_signals. */
@@ -217,7 +217,7 @@ sleep_time_ns(const struct bh_cell *cell, uint64_t now_ns)
 		return 10000;
 	if (quiet_ns < 100 * BH_NS_PER_MS || !cell->all_running || cell->stop_ns != 0)
 		return 100000;
-	return 2 * BH_NS_PER_MS;
+	return 4 * BH_NS_PER_MS;
 }
 
 static void

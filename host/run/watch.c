@@ -175,6 +175,9 @@ ask_to_stop(struct bh_cell *cell, uint64_t now_ns)
 {
 	struct bh_control *control =
 	        (struct bh_control *)(void *)(cell->shared.addr + cell->page.shared.control_offset);
+	/* A last look: once it drains, its threads end. */
+	if (cell->all_running)
+		bh_watch_facts(cell);
 	__atomic_store_n(&control->stop, 1, __ATOMIC_RELEASE);
 	cell->stop_ns = now_ns;
 	cell->result.stop_requested = true;
