@@ -138,7 +138,8 @@ choose_next_to_read_back(struct verify *verify, struct slot *slot)
 	return false;
 }
 
-static void
+/* Return: whether the slot is in flight now. If not, neither slot nor block changed. */
+static bool
 slot_start(struct verify *verify, struct slot *slot)
 {
 	struct worker *worker = verify->worker;
@@ -155,15 +156,15 @@ slot_start(struct verify *verify, struct slot *slot)
 		err = bh_nvme_write(worker->qpair, worker->ns, lba, worker->lba_per_block, slot->buf, verify_done,
 		                    slot);
 	}
-	if (err == -BH_EAGAIN)
-		return; /* the queue pair is being reset: the slot stays free and the block too */
-	if (err != 0) {
+	/* -BH_EAGAIN: the queue pair is full (the controller may allow less than queue_depth), or is being reset. */
+	if (err != 0 && err != -BH_EAGAIN)
 		worker->error = err;
-		return;
-	}
+	if (err != 0)
+		return false;
 	state->busy = 1;
 	slot->in_flight = true;
 	worker->in_flight_cnt++;
+	return true;
 }
 
 static void
@@ -188,12 +189,27 @@ verify_done(void *arg, uint16_t status)
 		check_read(verify, slot);
 }
 
-/* Gives every free slot something to do. */
+/* Choose something for a slot and start it. Return: whether another one may be tried. */
+static bool
+slot_use(struct verify *verify, struct slot *slot)
+{
+	if (!verify->reading_back)
+		return !choose(verify, slot) || slot_start(verify, slot);
+	if (!choose_next_to_read_back(verify, slot))
+		return false;
+	if (slot_start(verify, slot))
+		return true;
+	verify->read_back_next = slot->block_idx; /* it is still to be read */
+	return false;
+}
+
+/* Gives free slots something to do, as many as the queue pair takes. */
 static void
 fill_slots(struct verify *verify)
 {
 	struct worker *worker = verify->worker;
-	if (worker->in_flight_cnt == worker->config->queue_depth)
+	if (worker->in_flight_cnt == worker->config->queue_depth ||
+	    bh_nvme_outstanding(worker->qpair) >= bh_nvme_qpair_depth(worker->qpair))
 		return;
 	uint64_t now_tsc = worker_now(worker);
 	for (uint32_t i = 0; i < worker->config->queue_depth; i++) {
@@ -201,8 +217,8 @@ fill_slots(struct verify *verify)
 		if (slot->in_flight)
 			continue;
 		slot->start_tsc = now_tsc;
-		if (verify->reading_back ? choose_next_to_read_back(verify, slot) : choose(verify, slot))
-			slot_start(verify, slot);
+		if (!slot_use(verify, slot))
+			return;
 	}
 }
 
@@ -214,7 +230,8 @@ read_back(struct verify *verify)
 	uint64_t left_cnt = 0;
 
 	verify->reading_back = true;
-	for (unsigned turn = 1; verify->read_back_next < worker->block_cnt && bh_clock_now_tsc() < deadline_tsc;
+	for (unsigned turn = 1;
+	     worker->error == 0 && verify->read_back_next < worker->block_cnt && bh_clock_now_tsc() < deadline_tsc;
 	     turn++) {
 		fill_slots(verify);
 		worker_turn(worker, turn);
