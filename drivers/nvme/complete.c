@@ -3,6 +3,19 @@
 
 #include "internal.h"
 
+/* Whether an error is still worth a record: a bad device must not fill the log. Counters go on. */
+static bool
+log_allowed(struct bh_nvme_qpair *qp)
+{
+	struct bh_nvme_qpair_slow *slow = qp->slow;
+
+	if (slow->log_budget == 0)
+		return false;
+	if (--slow->log_budget == 0)
+		bh_log_warn("nvme: queue %u: this is the last error logged, more are only counted", qp->qid);
+	return true;
+}
+
 /* Name the reason. What is wrong with neither queue nor identifier has a submission queue head that cannot be. */
 static uint64_t *
 refuse_reason(const struct bh_nvme_qpair *qp, uint64_t cqe_high)
@@ -27,7 +40,7 @@ bh_nvme_refuse(struct bh_nvme_qpair *qp, uint64_t cqe_high)
 
 	bh_counter_add(refuse_reason(qp, cqe_high), 1);
 	qp->refused_row++;
-	if (qp->refused_row <= ctrl->options.refused_max) {
+	if (log_allowed(qp)) {
 		bh_log_warn("nvme: queue %u: completion refused: sq head %lu, sq %lu, identifier %lx, word %lx",
 		            qp->qid, cqe_high & 0xffffu, cqe_high >> 16 & 0xffffu, cqe_high >> 32 & 0xffffu,
 		            cqe_high >> 48);
@@ -48,8 +61,7 @@ bh_nvme_bad_status(struct bh_nvme_qpair *qp, struct bh_nvme_slot *slot, uint64_t
 	bh_counter_add(qp->slow->counters.status_error, 1);
 	if (slot->flags & NVME_SLOT_TIMED_OUT && status == NVME_SC_ABORT_REQUESTED)
 		return BH_NVME_STATUS_TIMED_OUT;
-	if (qp->slow->log_budget && status != NVME_SC_COMPARE_FAILURE) {
-		qp->slow->log_budget--;
+	if (status != NVME_SC_COMPARE_FAILURE && log_allowed(qp)) {
 		bh_log_warn("nvme: queue %u: command %lx failed: type %u code %x, do not retry %u", qp->qid,
 		            cqe_high >> 32 & 0xffffu, NVME_STATUS_SCT(status), NVME_STATUS_SC(status),
 		            (word & NVME_CQE_DNR) != 0);
@@ -84,7 +96,8 @@ slot_expired(struct bh_nvme_qpair *qp, struct bh_nvme_slot *slot)
 	if (!(slot->flags & NVME_SLOT_TIMED_OUT)) {
 		slot->flags |= NVME_SLOT_TIMED_OUT;
 		bh_counter_add(slow->counters.timeout, 1);
-		bh_log_warn("nvme: queue %u: command %x timed out", qp->qid, slot->tag & 0xffffu);
+		if (log_allowed(qp))
+			bh_log_warn("nvme: queue %u: command %x timed out", qp->qid, slot->tag & 0xffffu);
 	}
 	if (slot->flags & NVME_SLOT_ABORT_ASKED) {
 		bh_nvme_reset_want(slow->ctrl, NVME_RESET_TIMEOUT);
@@ -187,6 +200,7 @@ bh_nvme_poll_parked(struct bh_nvme_qpair *qp)
 		failed_cnt = bh_nvme_qpair_fail_all(qp, BH_NVME_STATUS_REMOVED);
 		break;
 	case NVME_PHASE_LIVE:
+		slow->log_budget = NVME_LOG_BUDGET;
 		unpark(qp, phase);
 		break;
 	}

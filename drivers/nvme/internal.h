@@ -30,6 +30,7 @@
 #define NVME_ADMIN_DEPTH         16u
 #define NVME_AER_MAX             4u
 #define NVME_TICKS_PER_TIMEOUT   8u
+#define NVME_LOG_BUDGET          16u /* errors of a pair that are logged, anew after each reset */
 #define NVME_LIST_BYTES_MIN      (BH_NVME_DSM_RANGES_MAX * sizeof(struct nvme_dsm_range))
 #define NVME_PRPS_PER_PAGE       (BH_PAGE_BYTES / NVME_PRP_BYTES)
 #define NVME_CLASS_IO_CONTROLLER 0x010802u

@@ -7,8 +7,6 @@
 
 #include "internal.h"
 
-#define QPAIR_LOG_BUDGET 32u
-
 static uint32_t
 pow2_down(uint32_t value)
 {
@@ -177,7 +175,7 @@ timing_init(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
 	qp->free_cnt = admin ? qp->free_cnt : 0;
 	slow->tick_tsc = admin ? 0 : bh_ns_to_tsc(ctrl->options.command_timeout_ns / NVME_TICKS_PER_TIMEOUT);
 	slow->tick_next_tsc = bh_clock_now_tsc() + slow->tick_tsc;
-	slow->log_budget = QPAIR_LOG_BUDGET;
+	slow->log_budget = NVME_LOG_BUDGET;
 }
 
 int
