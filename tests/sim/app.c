@@ -2,7 +2,7 @@
 /* nvme-bench as it is: the simulator writes its configuration, asks it to stop, and reads its counters. */
 #include <string.h>
 
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
 #include "tests/sim/sim.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "tests/sim/sim.h"
 #include <bulkhead/arch.h>
 #include <bulkhead/device.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "tests/sim/sim.h"
 #include <bulkhead/abi/shared.h>
 

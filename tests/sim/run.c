@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
 #include "tests/sim/sim.h"
 

@@ -9,7 +9,7 @@
 
 #include <bulkhead/abi/log.h>
 
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "host/observe/log.h"
 #include "tests/sim/sim.h"
 

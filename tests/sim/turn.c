@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/arch/arch.h"
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
 #include "tests/sim/sim.h"
 #include <bulkhead/arch.h>

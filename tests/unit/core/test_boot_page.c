@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/arch/hosted/hosted.h"
+#include "tests/hosted/hosted.h"
 #include "tests/unit/core/unit.h"
 
 #define MIB (UINT64_C(1) << 20)

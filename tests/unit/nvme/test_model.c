@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
 #include "devices/nvme/nvme_model.h"
 #include <bulkhead/cell.h>

@@ -2,7 +2,7 @@
 /* The world under the driver: the functions behind tests/sim/arch's <bulkhead/arch.h>, and the device's registers. */
 #include "fake.h"
 
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
 #include <pthread.h>
 

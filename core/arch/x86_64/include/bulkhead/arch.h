@@ -3,7 +3,7 @@
  * The machine under a cell: time stamp counter, pause, DMA ordering, device memory, the core's own context.
  *
  * Every accessor that a driver or app uses for time or registers is here or in <bulkhead/device.h>. There are three
- * versions of this header, chosen by include path: core/arch/x86_64 (cells), core/arch/hosted (unit tests and benchmarks:
+ * versions of this header, chosen by include path: core/arch/x86_64 (cells), tests/hosted (unit tests and benchmarks:
  * the same instructions in an ordinary process), tests/sim/arch (the simulator: virtual clock, no real waiting).
  *
  * x86-64 keeps stores in order and loads in order (TSO, Intel SDM vol. 3, 8.2), and DMA is coherent

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/arch/hosted/hosted.h"
+#include "tests/hosted/hosted.h"
 #include "core/core.h"
 #include <bulkhead/abi/histogram.h>
 #include <bulkhead/abi/log.h>

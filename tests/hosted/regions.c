@@ -4,7 +4,7 @@
  *
  * MAP_FIXED takes the addresses whatever is there: nothing but a sanitizer's reservation can be.
  */
-#include "core/arch/hosted/hosted.h"
+#include "tests/hosted/hosted.h"
 #include "core/core.h"
 #include <errno.h>
 #include <sys/mman.h>

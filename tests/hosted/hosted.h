@@ -3,7 +3,7 @@
 #ifndef CORE_ARCH_HOSTED_HOSTED_H
 #define CORE_ARCH_HOSTED_HOSTED_H
 
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 
 /* bh_hosted_page_fill - a valid boot page of a cell without devices, for these sizes. */
 void bh_hosted_page_fill(struct bh_boot_page *page, unsigned core_cnt, size_t arena_bytes, size_t heap_bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/arch/arch.h"
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which core a thread is. The simulator has its own version of this file's job. */
 #include "core/core.h"
-#include "core/arch/hosted/include/bulkhead/hosted.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include <bulkhead/arch.h>
 
 __thread struct bh_core *bh_hosted_core;
