@@ -26,7 +26,7 @@ struct elf_segment {
 	uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 
-extern const struct elf_header image_header __asm__("__ehdr_start");
+extern const struct elf_header image_header __asm__("__ehdr_start") __attribute__((visibility("hidden")));
 
 int
 bh_boot_mmap(uint64_t addr, uint64_t size_bytes, int prot, int flags, int fd, uint64_t fd_offset)

@@ -22,8 +22,9 @@ struct rela {
 	int64_t addend;
 };
 
-extern const struct dynamic dynamic_section[] __asm__("_DYNAMIC");
-extern const uint8_t image_start[] __asm__("__ehdr_start");
+/* Hidden: reached relative to the code, not through a table that is not relocated yet. */
+extern const struct dynamic dynamic_section[] __asm__("_DYNAMIC") __attribute__((visibility("hidden")));
+extern const uint8_t image_start[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
 
 /* IRELATIVE resolvers may look at what RELATIVE entries fix, so they have a pass of their own. */
 static void

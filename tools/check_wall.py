@@ -68,13 +68,17 @@ def undefined_beyond(unit, defined_by_target, defined_by_layer):
 
 
 def foreign_headers(unit, root, compiler_folder):
-    command = [word for word in unit.command]
+    """Headers that are neither ours nor the compiler's. By -H: dependency lists also name what was only asked for."""
+    command = list(unit.command)
     for option in ("-o", "-MF", "-MQ"):
         while option in command:
             at = command.index(option)
             del command[at:at + 2]
-    command = [word for word in command if word not in ("-c", "-MD")] + ["-M"]
-    headers = run(command, cwd=unit.directory).replace("\\\n", " ").split(":", 1)[1].split()
+    command = [word for word in command if word not in ("-c", "-MD")] + ["-E", "-H", "-o", os.devnull]
+    done = subprocess.run(command, cwd=unit.directory, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"check_wall: {shlex.join(command)}\n{done.stderr}")
+    headers = re.findall(r"^\.+ (.+)$", done.stderr, re.MULTILINE)
     paths = {os.path.realpath(os.path.join(unit.directory, header)) for header in headers}
     return sorted(path for path in paths if not path.startswith((root + os.sep, compiler_folder + os.sep)))
 
