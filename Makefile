@@ -49,7 +49,7 @@ demo: build
 test: test-deps
 	@SUDO="$(SUDO)" tools/test.sh
 
-bench: build
+bench: test-deps build
 	@$(SUDO) tools/bench.sh $(BUILD)
 
 check-style: style-deps

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* micro [--json] [--only PREFIX]: see micro.h */
+/* micro [--json FILE] [--only PREFIX]: see micro.h */
 #include "bench/micro/micro.h"
 #include <bulkhead/hosted.h>
 #include <stdio.h>
@@ -82,22 +82,23 @@ print_table(void)
 }
 
 static void
-print_json(void)
+print_json(FILE *out)
 {
-	printf("{\"tsc_hz\": %.0f, \"results\": {", micro_cycles_per_ns * 1e9);
+	fprintf(out, "{\"tsc_hz\": %.0f, \"results\": {", micro_cycles_per_ns * 1e9);
 	for (unsigned i = 0; i < result_cnt; i++) {
 		const struct micro_result *result = &results[i];
-		printf("%s\n  \"%s\": {\"unit\": \"%s\", \"runs\": [", i == 0 ? "" : ",", result->id, result->unit);
+		fprintf(out, "%s\n  \"%s\": {\"unit\": \"%s\", \"runs\": [", i == 0 ? "" : ",", result->id,
+		        result->unit);
 		for (unsigned j = 0; j < result->run_cnt; j++)
-			printf("%s%.3f", j == 0 ? "" : ", ", result->run[j]);
-		printf("]");
+			fprintf(out, "%s%.3f", j == 0 ? "" : ", ", result->run[j]);
+		fprintf(out, "]");
 		if (result->run_cnt != 0)
-			printf(", \"median\": %.3f", median(result));
+			fprintf(out, ", \"median\": %.3f", median(result));
 		if (result->target != 0)
-			printf(", \"target\": %g", result->target);
-		printf(", \"note\": \"%s\"}", result->note);
+			fprintf(out, ", \"target\": %g", result->target);
+		fprintf(out, ", \"note\": \"%s\"}", result->note);
 	}
-	printf("\n}}\n");
+	fprintf(out, "\n}}\n");
 }
 
 static void
@@ -124,14 +125,14 @@ measure_all(void *arg)
 int
 main(int argc, char **argv)
 {
-	bool json = false;
+	const char *json_path = NULL;
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0) {
-			json = true;
+		if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
+			json_path = argv[++i];
 		} else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
 			only = argv[++i];
 		} else {
-			fprintf(stderr, "usage: micro [--json] [--only fiber|observe|ring|tlsf|instructions]\n");
+			fprintf(stderr, "usage: micro [--json FILE] [--only fiber|observe|ring|tlsf|instructions]\n");
 			return 2;
 		}
 	}
@@ -143,9 +144,12 @@ main(int argc, char **argv)
 	if (bh_hosted_run(0, measure_all, NULL) != 0)
 		micro_fail("cannot run a fiber");
 	bh_hosted_stop();
-	if (json)
-		print_json();
-	else
-		print_table();
-	return 0;
+	print_table();
+	if (json_path == NULL)
+		return 0;
+	FILE *out = fopen(json_path, "w");
+	if (out == NULL)
+		micro_fail("cannot write the file of --json");
+	print_json(out);
+	return fclose(out) == 0 ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * nvme-driver [--json] [--rounds N]: what the driver itself costs per I/O, one core, 4 KiB reads, 128 outstanding.
+ * nvme-driver [--json FILE] [--rounds N]: what the driver itself costs per I/O, one core, 4 KiB reads, 128 outstanding.
  *
  * A round submits 32 reads and rings, lets the ideal device complete 32, and polls. Clock readings stand around the driver's two
  * parts, so the device's time is not in the figures; their own cost (two for 32 I/Os) is. Instructions are counted by callgrind
@@ -176,25 +176,29 @@ instructions(const char *self, const char *function)
 }
 
 static void
-print(bool json, double submit_instructions, double complete_instructions)
+print(FILE *json, double submit_instructions, double complete_instructions)
 {
 	double total = submit_instructions + complete_instructions;
 	bool counted = submit_instructions >= 0 && complete_instructions >= 0;
 	double submit = bench.submit_ns[RUNS / 2], complete = bench.complete_ns[RUNS / 2];
 	double both = bench.total_ns[RUNS / 2];
 
-	if (json) {
-		printf("{\"depth\": %u, \"batch\": %u, \"block_bytes\": 4096, \"runs\": %u,\n", DEPTH, BATCH, RUNS);
-		printf(" \"ns\": {\"submit\": %.2f, \"complete\": %.2f, \"total\": %.2f, \"min\": %.2f, \"max\": %.2f, "
-		       "\"target\": %g},\n",
-		       submit, complete, both, bench.total_ns[0], bench.total_ns[RUNS - 1], TARGET_NS);
+	if (json != NULL) {
+		fprintf(json, "{\"depth\": %u, \"batch\": %u, \"block_bytes\": 4096, \"runs\": %u,\n", DEPTH, BATCH,
+		        RUNS);
+		fprintf(json,
+		        " \"ns\": {\"submit\": %.2f, \"complete\": %.2f, \"total\": %.2f, \"min\": %.2f, \"max\": "
+		        "%.2f, "
+		        "\"target\": %g},\n",
+		        submit, complete, both, bench.total_ns[0], bench.total_ns[RUNS - 1], TARGET_NS);
 		if (counted)
-			printf(" \"instructions\": {\"submit\": %.1f, \"complete\": %.1f, \"total\": %.1f, \"target\": "
-			       "%g}}\n",
-			       submit_instructions, complete_instructions, total, TARGET_INSTRUCTIONS);
+			fprintf(json,
+			        " \"instructions\": {\"submit\": %.1f, \"complete\": %.1f, \"total\": %.1f, "
+			        "\"target\": "
+			        "%g}}\n",
+			        submit_instructions, complete_instructions, total, TARGET_INSTRUCTIONS);
 		else
-			printf(" \"instructions\": null}\n");
-		return;
+			fprintf(json, " \"instructions\": null}\n");
 	}
 	printf("%-44s %9s %9s %9s %8s\n", "4 KiB read, depth 128, batches of 32", "submit", "complete", "both",
 	       "target");
@@ -211,16 +215,19 @@ print(bool json, double submit_instructions, double complete_instructions)
 int
 main(int argc, char **argv)
 {
-	bool json = false, counting = false;
+	bool counting = false;
+	FILE *json = NULL;
 	bench.rounds = ROUNDS;
 	for (int i = 1; i < argc; i++) {
 		counting |= strcmp(argv[i], "--count") == 0;
-		if (strcmp(argv[i], "--json") == 0) {
-			json = true;
+		if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
+			json = fopen(argv[++i], "w");
+			if (json == NULL)
+				fail("cannot write the file of --json", 0);
 		} else if ((strcmp(argv[i], "--rounds") == 0 || counting) && i + 1 < argc) {
 			bench.rounds = (uint32_t)strtoul(argv[++i], NULL, 10);
 		} else {
-			fprintf(stderr, "usage: nvme-driver [--json] [--rounds N]\n");
+			fprintf(stderr, "usage: nvme-driver [--json FILE] [--rounds N]\n");
 			return 2;
 		}
 	}
@@ -240,5 +247,5 @@ main(int argc, char **argv)
 	ssize_t got = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	self[got > 0 ? got : 0] = '\0';
 	print(json, instructions(self, "submit_batch"), instructions(self, "poll_batch"));
-	return 0;
+	return json == NULL || fclose(json) == 0 ? 0 : 1;
 }

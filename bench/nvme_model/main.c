@@ -3,7 +3,7 @@
  * What the NVMe model itself costs: one thread, queues filled beforehand, so no cache line moves between cores and no
  * driver runs. Reads of 4 KiB at random blocks, `depth` entries at a ring of the doorbell. Nanoseconds for each command.
  *
- *	nvme-model [--json]
+ *	nvme-model [--json FILE]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,24 +167,29 @@ int
 main(int argc, char **argv)
 {
 	static const uint32_t depths[] = {1, 32, 128};
-	bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
 	struct bench bench = {.arena = memory(ARENA_BYTES), .disk = memory(DISK_BYTES)};
-	const char *separator = "";
+	FILE *json = argc == 3 && strcmp(argv[1], "--json") == 0 ? fopen(argv[2], "w") : NULL;
+	const char *separator = "{\"nvme_model\": [";
 
+	if (argc > 1 && json == NULL) {
+		fprintf(stderr, "usage: nvme-model [--json FILE]\n");
+		return 2;
+	}
 	bench.doorbells = memory(2 << 20);
-	printf(json ? "{\"nvme_model\": [" : "%-8s %5s %10s %10s\n", "backing", "depth", "ns/command", "GB/s");
+	printf("%-8s %5s %10s %10s\n", "backing", "depth", "ns/command", "GB/s");
 	for (int null = 1; null >= 0; null--) {
 		for (size_t i = 0; i < BH_ARRAY_CNT(depths); i++) {
 			const char *name = null ? "null" : "memory";
 			double ns = run(&bench, null, depths[i]);
-			if (json)
-				printf("%s{\"backing\": \"%s\", \"depth\": %u, \"ns\": %.2f}", separator, name,
-				       depths[i], ns);
-			else
-				printf("%-8s %5u %10.1f %10.1f\n", name, depths[i], ns, null ? 0 : 4096 / ns);
+			printf("%-8s %5u %10.1f %10.1f\n", name, depths[i], ns, null ? 0 : 4096 / ns);
+			if (json != NULL)
+				fprintf(json, "%s{\"backing\": \"%s\", \"depth\": %u, \"ns\": %.2f}", separator, name,
+				        depths[i], ns);
 			separator = ", ";
 		}
 	}
-	printf(json ? "]}\n" : "");
-	return 0;
+	if (json == NULL)
+		return 0;
+	fprintf(json, "]}\n");
+	return fclose(json) == 0 ? 0 : 1;
 }
