@@ -98,7 +98,7 @@ set_up(void)
 		err = bh_nvme_ns_find(ctrl, 1, &bench.ns);
 	if (!err)
 		err = bh_nvme_qpair_create(ctrl, DEPTH, &bench.qp);
-	bench.buf = bh_dma_alloc(DEPTH * 4096, 4096);
+	bench.buf = bh_dma_alloc((size_t)DEPTH * BH_PAGE_BYTES, BH_PAGE_BYTES);
 	if (err || !bench.buf)
 		fail("cannot open the model", err);
 	device_attach();

@@ -27,7 +27,10 @@ string_copy(char *dst, const char *src, size_t src_bytes)
 {
 	size_t used = 0;
 	for (size_t i = 0; i < src_bytes && src[i]; i++) {
-		dst[i] = src[i] >= ' ' && src[i] <= '~' ? src[i] : '?';
+		bool printable = src[i] >= ' ' && src[i] <= '~';
+		dst[i] = '?';
+		if (printable)
+			dst[i] = src[i];
 		if (dst[i] != ' ')
 			used = i + 1;
 	}

@@ -117,7 +117,7 @@ bh_nvme_qpair_shadow(struct bh_nvme_qpair *qp)
 {
 	struct bh_nvme *ctrl = qp->slow->ctrl;
 	uint64_t stride = ctrl->info.doorbell_stride_bytes;
-	uint64_t sq_at = 2 * qp->qid * stride, cq_at = sq_at + stride;
+	uint64_t sq_at = UINT64_C(2) * qp->qid * stride, cq_at = sq_at + stride;
 	bool on = ctrl->info.shadow_doorbells && cq_at + 4 <= BH_PAGE_BYTES;
 
 	qp->sq_shadow = on ? (volatile uint32_t *)(uintptr_t)(ctrl->shadow_page + sq_at) : NULL;

@@ -93,8 +93,8 @@ controller_start(void)
 	                              .ring = (struct nvme_cqe *)(uintptr_t)fake.acq,
 	                              .entries = (fake.aqa >> 16 & 0xfff) + 1,
 	                              .phase = 1};
-	assert_true(bh_dma_contains(fake.sq[0].ring, fake.sq[0].entries * 64));
-	assert_true(bh_dma_contains(fake.cq[0].ring, fake.cq[0].entries * 16));
+	assert_true(bh_dma_contains(fake.sq[0].ring, fake.sq[0].entries * sizeof(struct nvme_sqe)));
+	assert_true(bh_dma_contains(fake.cq[0].ring, fake.cq[0].entries * sizeof(struct nvme_cqe)));
 }
 
 void

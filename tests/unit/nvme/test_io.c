@@ -182,7 +182,7 @@ FIBER_TEST(test_other_commands)
 	rig_open(&rig, NULL, 4);
 	uint8_t *buf = dma(4096);
 	for (uint32_t i = 0; i < 64; i++)
-		ranges[i] = (struct nvme_dsm_range){.lba = i * 100, .lba_cnt = i + 1};
+		ranges[i] = (struct nvme_dsm_range){.lba = UINT64_C(100) * i, .lba_cnt = i + 1};
 
 	assert_int_equal(bh_nvme_flush_wait(rig.qp, rig.ns, NULL), 0);
 	assert_int_equal(fake_sent(1, 0x00, 0)->nsid, 1);
@@ -244,9 +244,9 @@ split_check(struct rig *rig, uint64_t lba, uint32_t lba_cnt, uint8_t *buf, uint3
 	for (uint32_t i = 0; i < cnt; i++) {
 		const struct nvme_sqe *cmd = fake_sent(1, 0x01, i);
 		uint32_t want = i + 1 < cnt ? step : lba_cnt - step * (cnt - 1);
-		assert_int_equal(cmd->cdw10, lba + i * step);
+		assert_int_equal(cmd->cdw10, lba + (uint64_t)i * step);
 		assert_int_equal((cmd->cdw12 & 0xffff) + 1, want);
-		assert_int_equal(cmd->prp1, (uintptr_t)buf + i * step * 512);
+		assert_int_equal(cmd->prp1, (uintptr_t)buf + UINT64_C(512) * i * step);
 	}
 	for (int i = 0; i < 20; i++)
 		bh_nvme_poll(rig->qp, 8);
@@ -266,7 +266,7 @@ FIBER_TEST(test_split)
 		split_check(&rig, 0, 257, buf, 256); /* MDTS 128 KiB = 256 blocks */
 		split_check(&rig, 1, 512, buf + 4, 256);
 		split_check(&rig, 2, 4000, buf + 1024, 256);
-		assert_memory_equal(fake.disk + 2 * 512, buf + 1024, 4000 * 512);
+		assert_memory_equal(fake.disk + 1024, buf + 1024, 2048000);
 		rig_close(&rig);
 	}
 }

@@ -132,7 +132,7 @@ FIBER_TEST(test_data_arrives)
 			memset(into, 0, 136 << 10);
 			assert_int_equal(bh_nvme_write_wait(rig.qp, rig.ns, 5, lba_cnt, from + offsets[i], NULL), 0);
 			assert_int_equal(bh_nvme_read_wait(rig.qp, rig.ns, 5, lba_cnt, into + offsets[3 - i], NULL), 0);
-			assert_memory_equal(from + offsets[i], into + offsets[3 - i], lba_cnt * 512);
+			assert_memory_equal(from + offsets[i], into + offsets[3 - i], UINT64_C(512) * lba_cnt);
 			assert_int_equal(into[offsets[3 - i] + lba_cnt * 512], 0);
 		}
 	}

@@ -6,14 +6,14 @@ static volatile uint32_t *
 shadow(uint32_t qid, uint32_t is_cq)
 {
 	uint32_t stride = 4u << (fake.cap >> 32 & 15);
-	return (volatile uint32_t *)(uintptr_t)(fake.shadow + (2 * qid + is_cq) * stride);
+	return (volatile uint32_t *)(uintptr_t)(fake.shadow + (uint64_t)(2 * qid + is_cq) * stride);
 }
 
 static volatile uint32_t *
 event_idx(uint32_t qid, uint32_t is_cq)
 {
 	uint32_t stride = 4u << (fake.cap >> 32 & 15);
-	return (volatile uint32_t *)(uintptr_t)(fake.event + (2 * qid + is_cq) * stride);
+	return (volatile uint32_t *)(uintptr_t)(fake.event + (uint64_t)(2 * qid + is_cq) * stride);
 }
 
 static void
