@@ -255,6 +255,9 @@ start(struct run *run, struct bh_error *error)
 	err = bh_cell_start(run->config, &cell_options, &run->cell, error);
 	if (err != 0)
 		return err;
+	struct bh_error warning = {0};
+	if (bh_cell_confine_supervisor(&warning) != 0)
+		on_warning(run, &warning);
 	return bh_log_reader_open(bh_cell_elf_path(run->cell), run->out.start_tsc, &run->log);
 }
 

@@ -106,6 +106,8 @@ static const struct bh_error_entry catalogue[] = {
         {"E091", FAILED, "the cell was stopped", "A warning: somebody sent it SIGSTOP; it goes on with SIGCONT."},
         {"E092", FAILED, "the cell's own image is not locked", "A warning: see E033; the limit is that of the cell."},
         {"E093", FAILED, "interrupted while starting", "A signal asked to stop before the cell ran."},
+        {"E095", FAILED, "the supervisor could not confine itself",
+         "A warning: the kernel refuses a system call filter to the supervisor. The cell has its own all the same."},
         {"E094", FAILED, "a device could not be reset", "A warning: its memory was unmapped all the same."},
 };
 

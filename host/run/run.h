@@ -71,6 +71,15 @@ BH_MUST_CHECK int bh_cell_find_file(const char *app_name, char *out_path, size_t
 BH_MUST_CHECK int bh_cell_start(const struct bh_run_config *config, const struct bh_cell_options *options,
                                 struct bh_cell **out, struct bh_error *error);
 
+/**
+ * bh_cell_confine_supervisor - take from the calling process, for good, what supervising does not need
+ *
+ * A seccomp filter: no new program, process, socket, mount, module or tracee; files can still be opened. For a program
+ * that has started the one cell it will start. Call it after bh_cell_start and before bh_cell_wait.
+ * Return: 0; a negative errno where the kernel refuses filters: the cell is walled in all the same.
+ */
+BH_MUST_CHECK int bh_cell_confine_supervisor(struct bh_error *error);
+
 /* bh_cell_request_stop - ask the cell to drain and return. Any thread, also a signal handler. */
 void bh_cell_request_stop(struct bh_cell *cell);
 

@@ -3,6 +3,7 @@
  * Nothing is left behind: however a run ends, its processes are gone and no file and no hugepage stays.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -205,6 +206,48 @@ test_every_other_end(void **state)
 	check_same(&before);
 }
 
+static void
+confine(struct cell_run *run, struct bh_cell *cell)
+{
+	struct bh_error error;
+	(void)cell;
+	*(int *)run->context = bh_cell_confine_supervisor(&error);
+}
+
+/* Behind its own filter the supervisor ends cell and device in order, and can start nothing. */
+static void
+test_confined_supervisor(void **state)
+{
+	static const enum misbehave_what what[] = {MISBEHAVE_nothing, MISBEHAVE_write_null, MISBEHAVE_syscall_getpid,
+	                                           MISBEHAVE_stall};
+	(void)state;
+	for (size_t i = 0; i < BH_ARRAY_CNT(what); i++) {
+		int status, confined = -1;
+		fflush(NULL);
+		pid_t pid = fork();
+		if (pid == 0) {
+			struct cell_run run = {.duration_ns = 2000000000, .running = confine, .context = &confined};
+			cell_run_misbehave(&run, what[i], 1, 0);
+			if (run.start_err == 0 && confined == -EOPNOTSUPP)
+				_exit(102); /* built with AddressSanitizer */
+			if (run.start_err != 0 || confined != 0 || fork() != -1 || errno != EPERM)
+				_exit(100);
+			if (execl("/bin/true", "true", NULL) != -1 || errno != EPERM)
+				_exit(101);
+			_exit((int)run.result.outcome);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 102)
+			skip();
+		enum bh_outcome expected = i == 0   ? BH_OUTCOME_DONE
+		                           : i == 1 ? BH_OUTCOME_CRASHED
+		                           : i == 2 ? BH_OUTCOME_SYSCALL
+		                                    : BH_OUTCOME_STALLED;
+		assert_int_equal(WEXITSTATUS(status), expected);
+	}
+}
+
 static int
 open_descriptors(void)
 {
@@ -238,10 +281,9 @@ main(int argc, char **argv)
 {
 	args_take(argc, argv);
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_kill_9_of_the_supervisor),
-	        cmocka_unit_test(test_sigterm_of_the_supervisor),
-	        cmocka_unit_test(test_every_other_end),
-	        cmocka_unit_test(test_no_descriptor_is_lost),
+	        cmocka_unit_test(test_kill_9_of_the_supervisor), cmocka_unit_test(test_sigterm_of_the_supervisor),
+	        cmocka_unit_test(test_every_other_end),          cmocka_unit_test(test_no_descriptor_is_lost),
+	        cmocka_unit_test(test_confined_supervisor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

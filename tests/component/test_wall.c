@@ -284,6 +284,21 @@ test_registers_of_a_device(void **state)
 	assert_string_equal(bh_outcome_name(run.result.outcome), "done");
 }
 
+static void
+test_relocation(void **state)
+{
+	char file[512];
+	struct cell_run run = {.config = "[cell]\napp = relocate\npages = normal\n",
+	                       .cell_file = file,
+	                       .duration_ns = 10000000000};
+	(void)state;
+	snprintf(file, sizeof(file), "%s/relocate.cell", args_cell_dir);
+	cell_run(&run);
+	print_message("%s%s\n", run.error.text, run.result.error.text);
+	assert_int_equal(run.start_err, 0);
+	assert_string_equal(bh_outcome_name(run.result.outcome), "done");
+}
+
 static int
 children(int *out, int out_max)
 {
@@ -335,6 +350,7 @@ main(int argc, char **argv)
 	args_take(argc, argv);
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_wall_one_core),       cmocka_unit_test(test_wall_two_cores),
+	        cmocka_unit_test(test_relocation),
 	        cmocka_unit_test(test_rings_between_cores), cmocka_unit_test(test_registers_of_a_device),
 	        cmocka_unit_test(test_device_process_dies),
 	};
