@@ -41,9 +41,10 @@ $(BUILD)/build.ninja: | deps
 	@meson setup $(BUILD) >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
 
 build: deps $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD)
 
-demo: build
+demo: deps $(BUILD)/build.ninja
+	@ninja -C $(BUILD) bulkhead apps/nvme-bench.cell
 	@$(SUDO) tools/demo.sh $(BUILD)
 
 test: test-deps
