@@ -12,6 +12,7 @@
 Instructions are decoded by objdump, not searched as bytes. Exit code: 0 the wall stands, 1 it does not, 2 cannot check.
 """
 import collections
+import functools
 import json
 import os
 import re
@@ -54,6 +55,7 @@ def cell_units(build, root):
     return units
 
 
+@functools.lru_cache(maxsize=None)
 def symbols(path, *options):
     return {line.split()[-1] for line in run(["nm", *options, path]).splitlines() if line.split()}
 

@@ -42,7 +42,8 @@ open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device
 		                       &device->softdev_pid, error);
 	if (err != 0)
 		return err;
-	err = bh_vfio_user_open(config->name, fd, fd >= 0 ? "its socket pair" : config->socket, &device->backend, error);
+	err = bh_vfio_user_open(config->name, fd, fd >= 0 ? "its socket pair" : config->socket, &device->backend,
+	                        error);
 	if (err != 0)
 		return explain_softdev(device, err, error);
 	err = device->backend->ops->dma_map(device->backend, BH_ADDR_ARENA, cell->arena.size_bytes, cell->arena.fd, 0,

@@ -7,7 +7,8 @@
  *   elf.c       the cell's file and its symbols   watch.c             heartbeats, /proc facts, deadlines
  *   page.c      boot page and shared layout       mailbox.c           trapped registers
  *   devices.c   back ends, softdev.c their processes    verdict.c     what a person reads
- *   run.c       start, wait, free
+ *   prepare.c   all before the process            run.c               start, wait, free
+ *   confine.c   the supervisor's own filter
  */
 #ifndef HOST_RUN_INTERNAL_H
 #define HOST_RUN_INTERNAL_H
@@ -23,6 +24,9 @@
 #define BH_FIBER_STACK_BYTES 65536u
 #define BH_NS_PER_MS         UINT64_C(1000000)
 #define BH_NS_PER_S          UINT64_C(1000000000)
+
+/* prepare.c: everything before the cell's process. What it took stays in `cell`, also when it fails. */
+BH_MUST_CHECK int bh_cell_prepare(struct bh_cell *cell, struct bh_error *error);
 
 /* machine.c */
 
@@ -162,6 +166,8 @@ void bh_trace_kill(struct bh_cell *cell);
 
 void bh_watch(struct bh_cell *cell, uint64_t now_ns);
 void bh_watch_facts(struct bh_cell *cell);
+/* bh_wall_breach - what is missing in the wall, in words; NULL: it stands. */
+const char *bh_wall_breach(const struct bh_isolation *facts);
 
 /* proc.c */
 

@@ -190,6 +190,11 @@ text_boot_failed(struct bh_cell *cell, const char *name)
 		             why[code - BH_CELL_EXIT_NO_BOOT_PAGE]);
 		return;
 	}
+	if (cell->cause.text[0] != '\0') {
+		bh_error_set(&result->error, "E086", 0, "the cell %s was ended: its wall does not stand: %.200s", name,
+		             cell->cause.text);
+		return;
+	}
 	bh_error_set(&result->error, "E086", 0, "the cell %s did not start up: %s failed on core %u (CPU %u): %s", name,
 	             bh_boot_step_name(result->boot_step), result->core_idx, cell->page.cpu[result->core_idx],
 	             result->boot_error < 0 && result->boot_error > -4096 ? strerror(-result->boot_error)
@@ -231,8 +236,8 @@ bh_verdict_text(struct bh_cell *cell)
 		text_boot_failed(cell, name);
 		break;
 	case BH_OUTCOME_NO_DRAIN:
-		bh_error_set(&result->error, "E087", 0, "the cell %s did not stop within %lu ms and was ended", name,
-		             cell->options.drain_ns / BH_NS_PER_MS);
+		bh_error_set(&result->error, "E087", 0, "the cell %s did not stop within %lu ms and was ended, on %s",
+		             name, cell->options.drain_ns / BH_NS_PER_MS, where(cell, place, sizeof(place)));
 		break;
 	case BH_OUTCOME_KILLED:
 		bh_error_set(&result->error, "E088", 0, "the cell %s was ended by somebody else (wait status 0x%x)",

@@ -73,6 +73,33 @@ bh_watch_facts(struct bh_cell *cell)
 	cell->result.isolation = facts;
 }
 
+const char *
+bh_wall_breach(const struct bh_isolation *facts)
+{
+	if (facts->seccomp != 2)
+		return "it has no system call filter";
+	if (facts->no_new_privs != 1)
+		return "it may gain privileges";
+	if ((facts->cap_eff | facts->cap_prm | facts->cap_inh | facts->cap_bnd | facts->cap_amb) != 0)
+		return "it has capabilities";
+	if (facts->uid == 0 || facts->gid == 0)
+		return "it is root";
+	return facts->open_fds != 0 ? "it has open files" : NULL;
+}
+
+/* boot/ should have seen to it. The kernel's word counts. */
+static void
+enforce_wall(struct bh_cell *cell)
+{
+	const struct bh_isolation *facts = &cell->result.isolation;
+	const char *breach = facts->valid ? bh_wall_breach(facts) : NULL;
+	if (breach == NULL)
+		return;
+	bh_error_set(&cell->cause, "E086", 0, "%s", breach);
+	bh_verdict(cell, BH_OUTCOME_BOOT_FAILED);
+	bh_trace_kill(cell);
+}
+
 static void
 on_all_running(struct bh_cell *cell, uint64_t now_ns)
 {
@@ -91,7 +118,8 @@ on_all_running(struct bh_cell *cell, uint64_t now_ns)
 		bh_warn(cell, "E092", "the cell's code and stacks are not all locked: %s; raise the limit (ulimit -l)",
 		        strerror(lock_error < 0 && lock_error > -4096 ? -lock_error : EINVAL));
 	bh_watch_facts(cell);
-	if (cell->options.running != NULL)
+	enforce_wall(cell);
+	if (cell->options.running != NULL && !cell->decided)
 		cell->options.running(cell->options.context, cell);
 }
 
@@ -105,6 +133,7 @@ watch_start(struct bh_cell *cell, uint64_t now_ns)
 				return;
 			cell->result.core_idx = i;
 			cell->result.boot_error = -ETIMEDOUT;
+			cell->result.boot_step = bh_cell_status(cell, i)->boot_step;
 			bh_verdict(cell, BH_OUTCOME_BOOT_FAILED);
 			bh_trace_kill(cell);
 			return;
@@ -183,6 +212,16 @@ ask_to_stop(struct bh_cell *cell, uint64_t now_ns)
 	cell->result.stop_requested = true;
 }
 
+static uint32_t
+busy_core(struct bh_cell *cell)
+{
+	for (uint32_t i = 0; i < cell->page.core_cnt; i++) {
+		if (core_state(cell, i) == BH_CORE_RUNNING)
+			return i;
+	}
+	return 0;
+}
+
 static void
 watch_stop(struct bh_cell *cell, uint64_t now_ns)
 {
@@ -195,6 +234,7 @@ watch_stop(struct bh_cell *cell, uint64_t now_ns)
 		bh_verdict(cell, BH_OUTCOME_ABORTED);
 		bh_trace_kill(cell);
 	} else if (cell->stop_ns != 0 && now_ns - cell->stop_ns >= cell->options.drain_ns) {
+		bh_trace_registers(cell, busy_core(cell));
 		bh_verdict(cell, BH_OUTCOME_NO_DRAIN);
 		bh_trace_kill(cell);
 	}

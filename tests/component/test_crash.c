@@ -145,6 +145,8 @@ test_ignores_stop(void **state)
 	assert_true(run.result.stop_requested);
 	assert_int_equal(run.result.exit_code, 1);
 	assert_string_equal(run.result.error.id, "E087");
+	print_message("%s\n", run.result.error.text);
+	assert_non_null(strstr(run.result.error.text, "on core 0"));
 }
 
 static void
