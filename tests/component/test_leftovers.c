@@ -248,6 +248,33 @@ test_confined_supervisor(void **state)
 	}
 }
 
+/* Where the machine has hugepages to spare: the cell lies on them, and they come back. */
+static void
+test_hugepages_come_back(void **state)
+{
+	struct leftovers before = take_stock();
+	char file[512];
+	struct cell_run run = {
+	        .config = "[cell]\napp = misbehave\narena = 4M\npages = huge\n[misbehave]\nwhat = nothing\n",
+	        .cell_file = file,
+	        .duration_ns = 200000000};
+	(void)state;
+	if (before.huge_free - before.huge_reserved < 18)
+		skip();
+	snprintf(file, sizeof(file), "%s/misbehave.cell", args_cell_dir);
+	cell_run(&run);
+	assert_int_equal(run.start_err, 0);
+	assert_string_equal(bh_outcome_name(run.result.outcome), "done");
+	assert_int_equal(run.result.memory.page_size_bytes, 2 << 20);
+	check_same(&before);
+	pid_t pids[PIDS_MAX], supervisor = start_supervisor();
+	int cnt = children_of(supervisor, pids);
+	kill(supervisor, SIGKILL);
+	waitpid(supervisor, NULL, 0);
+	assert_true(all_gone(pids, cnt));
+	check_same(&before);
+}
+
 static int
 open_descriptors(void)
 {
@@ -283,7 +310,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_kill_9_of_the_supervisor), cmocka_unit_test(test_sigterm_of_the_supervisor),
 	        cmocka_unit_test(test_every_other_end),          cmocka_unit_test(test_no_descriptor_is_lost),
-	        cmocka_unit_test(test_confined_supervisor),
+	        cmocka_unit_test(test_hugepages_come_back),      cmocka_unit_test(test_confined_supervisor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

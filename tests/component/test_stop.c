@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -109,19 +110,34 @@ wait_exit(pid_t pid)
 	return -1;
 }
 
-/* Processes whose command line names our configuration's cell or came from our program's group. */
+/* Processes that execute the program or the cell of this test: supervisor, device, cell. */
 static int
-group_members(pid_t group)
+processes(void)
 {
+	char program[PATH_MAX] = "", cell[PATH_MAX] = "", file[PATH_MAX], exe[PATH_MAX];
 	int cnt = 0;
+	snprintf(file, sizeof(file), "%s/registers_wait.cell", args_cell_dir);
+	assert_non_null(realpath(args_program, program));
+	assert_non_null(realpath(file, cell));
 	DIR *dir = opendir("/proc");
 	assert_non_null(dir);
 	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-		pid_t pid = atoi(entry->d_name);
-		cnt += pid > 0 && (getpgid(pid) == group || getsid(pid) == group);
+		snprintf(file, sizeof(file), "/proc/%.20s/exe", entry->d_name);
+		ssize_t len = readlink(file, exe, sizeof(exe) - 1);
+		exe[len < 0 ? 0 : len] = '\0';
+		cnt += len > 0 && (strcmp(exe, program) == 0 || strcmp(exe, cell) == 0);
 	}
 	closedir(dir);
 	return cnt;
+}
+
+/* The kernel ends what lost its supervisor; that takes a moment. */
+static void
+check_nothing_left(void)
+{
+	for (int i = 0; i < 1000 && processes() != 0; i++)
+		sleep_ms(10);
+	assert_int_equal(processes(), 0);
 }
 
 static void
@@ -141,7 +157,7 @@ check_signal(int signal_number)
 		print_message("%s\n", text);
 	assert_int_equal(code, 0);
 	assert_non_null(strstr(text, "done"));
-	assert_int_equal(group_members(pid), 0);
+	assert_int_equal(processes(), 0);
 }
 
 static void
@@ -173,7 +189,23 @@ test_signal_while_starting(void **state)
 		assert_true(code == 0 || code == 1 || code == 1000 + SIGINT);
 		if (code == 1)
 			assert_non_null(strstr(text, "E093"));
-		assert_int_equal(group_members(pid), 0);
+		assert_int_equal(processes(), 0);
+	}
+}
+
+/* At any moment of its start, its run and its end. */
+static void
+test_kill_9_at_any_moment(void **state)
+{
+	(void)state;
+	for (long delay_ms = 0; delay_ms < 200; delay_ms += 7) {
+		int fd;
+		pid_t pid = start(&fd);
+		sleep_ms(delay_ms);
+		kill(pid, SIGKILL);
+		assert_int_equal(wait_exit(pid), 1000 + SIGKILL);
+		close(fd);
+		check_nothing_left();
 	}
 }
 
@@ -184,6 +216,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_each_signal_drains),
 	        cmocka_unit_test(test_signal_while_starting),
+	        cmocka_unit_test(test_kill_9_at_any_moment),
 	};
 	return cmocka_run_group_tests(tests, write_config, remove_config);
 }
