@@ -83,16 +83,16 @@ bh_cell_request_stop(struct bh_cell *cell)
 	__atomic_add_fetch(&cell->stop_requested, 1, __ATOMIC_RELAXED);
 }
 
-/* Tight while the cell talks to its devices through us, relaxed otherwise: the host's CPU may be the device's as well. */
+/*
+ * Tight while the cell talks to its devices through us, then ever more relaxed: the host's CPU may be the device's as
+ * well. Half of the quiet time: a register that is looked at now and then costs a dozen turns, not thousands.
+ */
 static uint64_t
 sleep_time_ns(const struct bh_cell *cell, uint64_t now_ns)
 {
-	uint64_t quiet_ns = now_ns - cell->mailbox_ns;
-	if (quiet_ns < 5 * BH_NS_PER_MS)
-		return 10000;
-	if (quiet_ns < 100 * BH_NS_PER_MS || !cell->all_running || cell->stop_ns != 0)
-		return 100000;
-	return 4 * BH_NS_PER_MS;
+	const uint64_t max_ns = cell->all_running && cell->stop_ns == 0 ? 4 * BH_NS_PER_MS : BH_NS_PER_MS / 10;
+	uint64_t half_ns = (now_ns - cell->mailbox_ns) / 2;
+	return half_ns < 10000 ? 10000 : BH_MIN(half_ns, max_ns);
 }
 
 static void
