@@ -43,7 +43,8 @@ usage(FILE *stream)
 	      "  --fault FILE         a fault script: docs/softdev-nvme.md\n"
 	      "  --shadow-doorbells   offer Doorbell Buffer Config\n"
 	      "  --ready-delay TIME   from CC.EN to CSTS.RDY (default 0)\n"
-	      "  --cpu N              run on this CPU\n",
+	      "  --cpu N              run on this CPU\n"
+	      "  --yield              give the CPU away when idle: the client runs on the same one\n",
 	      stream);
 }
 
@@ -147,6 +148,7 @@ static const struct option long_options[] = {
         {"cpu", required_argument, NULL, 'c'},
         {"ready-delay", required_argument, NULL, 'r'},
         {"shadow-doorbells", no_argument, NULL, 'w'},
+        {"yield", no_argument, NULL, 'y'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
 };
@@ -188,6 +190,9 @@ option_set(struct options *options, int key)
 		return nvme_time_parse(optarg, NVME_SERVICE_NS_MAX, &config->ready_delay_ns) == 0
 		               ? 0
 		               : usage_error("--ready-delay %s: a time such as 5ms was meant", optarg);
+	case 'y':
+		options->serve.yield = true;
+		return 0;
 	case 'w':
 		config->shadow_doorbells = true;
 		return 0;
@@ -330,16 +335,13 @@ serve_nvme(struct options *options)
 	struct nvme_serve *serve;
 	struct nvme_model_stats stats;
 	char error[512] = "out of memory";
-	cpu_set_t allowed;
 	bool with_parent = !options->serve.socket;
 
 	signals_set(with_parent);
 	int code = cpu_set(options->cpu);
 	if (code)
 		return code;
-	options->serve.yield =
-	        sysconf(_SC_NPROCESSORS_ONLN) == 1 ||
-	        (options->cpu < 0 && sched_getaffinity(0, sizeof(allowed), &allowed) == 0 && CPU_COUNT(&allowed) == 1);
+	options->serve.yield |= sysconf(_SC_NPROCESSORS_ONLN) == 1;
 	if (nvme_serve_open(&options->serve, &serve, error, sizeof(error)) != 0) {
 		fprintf(stderr, "bulkhead softdev: %s\n", error);
 		return BH_EXIT_FAILED;

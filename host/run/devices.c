@@ -38,8 +38,8 @@ open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device
 	const char *program = cell->options.program != NULL ? cell->options.program : "/proc/self/exe";
 	int fd = -1, err = 0;
 	if (config->backend == BH_BACKEND_SOFTDEV)
-		err = bh_softdev_start(config, program, cell->cpus.rest[device_idx % cell->cpus.rest_cnt], &fd,
-		                       &device->softdev_pid, error);
+		err = bh_softdev_start(config, program, cell->cpus.rest[device_idx % cell->cpus.rest_cnt],
+		                       cell->cpus.shared, &fd, &device->softdev_pid, error);
 	if (err != 0)
 		return err;
 	err = bh_vfio_user_open(config->name, fd, fd >= 0 ? "its socket pair" : config->socket, &device->backend,

@@ -107,7 +107,7 @@ BH_MUST_CHECK int bh_devices_open(struct bh_cell *cell, struct bh_error *error);
 bool bh_devices_alive(struct bh_cell *cell, struct bh_error *error);
 void bh_devices_release(struct bh_cell *cell);
 BH_MUST_CHECK int bh_softdev_start(const struct bh_device_config *config, const char *program, unsigned cpu,
-                                   int *out_fd, pid_t *out_pid, struct bh_error *error);
+                                   bool shares_cpu, int *out_fd, pid_t *out_pid, struct bh_error *error);
 /* bh_softdev_ended - whether the process ended, at most wait_ns from now; its wait status in out_status. */
 bool bh_softdev_ended(pid_t *pid, uint64_t wait_ns, int *out_status);
 void bh_softdev_end(pid_t *pid);

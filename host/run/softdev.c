@@ -41,7 +41,7 @@ add_number(struct args *args, const char *name, uint64_t value)
 }
 
 static void
-make_args(struct args *args, const struct bh_device_config *config, unsigned cpu)
+make_args(struct args *args, const struct bh_device_config *config, unsigned cpu, bool shares_cpu)
 {
 	args->arg[args->cnt++] = "bulkhead";
 	add(args, "softdev", config->model);
@@ -56,6 +56,8 @@ make_args(struct args *args, const struct bh_device_config *config, unsigned cpu
 	if (config->fault[0] != '\0')
 		add(args, "--fault", config->fault);
 	add_number(args, "--cpu", cpu);
+	if (shares_cpu)
+		args->arg[args->cnt++] = "--yield";
 	args->arg[args->cnt] = NULL;
 }
 
@@ -77,13 +79,13 @@ become_softdev(const char *program, const struct args *args, int fd, pid_t paren
 }
 
 int
-bh_softdev_start(const struct bh_device_config *config, const char *program, unsigned cpu, int *out_fd, pid_t *out_pid,
-                 struct bh_error *error)
+bh_softdev_start(const struct bh_device_config *config, const char *program, unsigned cpu, bool shares_cpu, int *out_fd,
+                 pid_t *out_pid, struct bh_error *error)
 {
 	struct args args = {0};
 	int pair[2];
 	pid_t parent = getpid();
-	make_args(&args, config, cpu);
+	make_args(&args, config, cpu, shares_cpu);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return bh_error_set(error, "E034", -errno, "device %s: no socket pair: %s", config->name,
 		                    strerror(errno));
