@@ -70,6 +70,8 @@ expect_apply(const struct sim_expect *expect, struct sim_plan *plan)
 	plan->work.reset_one_in = 0;
 	plan->work.recreate_one_in = 0;
 	plan->work.round_cnt = 1;
+	/* A second completion needs room beside the first. */
+	plan->device.queue_entries = BH_MAX(plan->device.queue_entries, 64u);
 }
 
 /* The command line of this very run. */

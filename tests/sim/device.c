@@ -26,6 +26,7 @@ static struct {
 	uint64_t arena_low, arena_high;
 	bool registers_mapped, windows_small;
 	uint64_t mailbox_ns_max;
+	uint32_t mailbox_bad_one_in;
 	struct letter letter[SIM_CORES_MAX];
 	struct nvme_model_stats seen; /* as last traced */
 } device;
@@ -90,6 +91,7 @@ sim_device_init(const struct sim_plan *plan)
 	device.registers_mapped = plan->registers_mapped;
 	device.windows_small = plan->windows_small;
 	device.mailbox_ns_max = plan->pace.mailbox_ns_max;
+	device.mailbox_bad_one_in = plan->pace.mailbox_bad_one_in;
 	device.ns_bytes = config.size_bytes;
 	device.media_bytes = config.size_bytes * config.namespace_cnt;
 	device.media = map(0, device.media_bytes);
@@ -202,6 +204,13 @@ mailbox_serve(struct bh_mailbox_slot *slot)
 {
 	sim_require(slot->device == 0 && (slot->op == BH_MAILBOX_RESET || slot->bar == 0));
 	uint64_t value = 0;
+
+	slot->status = 0;
+	if (sim_chance(device.mailbox_bad_one_in)) {
+		slot->status = -BH_EIO;
+		slot->done_seq = slot->request_seq;
+		return;
+	}
 	switch (slot->op) {
 	case BH_MAILBOX_READ:
 		value = reg_read(slot->offset, slot->width_bytes);
@@ -218,7 +227,6 @@ mailbox_serve(struct bh_mailbox_slot *slot)
 		sim_fail("mailbox: unknown operation %u", slot->op);
 	}
 	slot->read_value = value;
-	slot->status = 0;
 	slot->done_seq = slot->request_seq;
 }
 
@@ -233,7 +241,9 @@ sim_supervisor_poll(void)
 		if (slots[i].request_seq == letter->served_seq)
 			continue;
 		if (letter->due_ns == 0) {
-			letter->due_ns = sim_now_ns() + 1 + sim_draw(device.mailbox_ns_max);
+			bool late = sim_chance(device.mailbox_bad_one_in);
+			letter->due_ns =
+			        sim_now_ns() + 1 + sim_draw(device.mailbox_ns_max) + (late ? BH_MAILBOX_TIMEOUT_NS : 0);
 		} else if (sim_now_ns() >= letter->due_ns) {
 			letter->served_seq = slots[i].request_seq;
 			letter->due_ns = 0;

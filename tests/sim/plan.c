@@ -15,12 +15,15 @@ pace_draw(struct nvme_random *random, struct sim_pace *pace)
 
 	pace->tsc_hz = hz[draw_below(random, BH_ARRAY_CNT(hz))];
 	pace->step_ns_max = draw_log(random, 10, 3000);
-	pace->skip_ns_max = draw_log(random, 200000, 20000000);
+	pace->skip_ns_max = draw_log(random, 2000000, 20000000);
 	pace->device_one_in = (uint32_t)draw_log(random, 1, 16);
 	pace->switch_one_in = (uint32_t)draw_log(random, 1, 24);
 	pace->self_calls_max = (uint32_t)draw_log(random, 8, 256);
 	pace->stall_one_in = draw_chance(random, 2) ? (uint32_t)draw_log(random, 200, 5000) : 0;
 	pace->stall_ns_max = draw_log(random, 10000, 5000000);
+	/* Longer than a command's time-out may be: a core that was away must not take its own absence for the device's. */
+	pace->steal_one_in = draw_chance(random, 3) ? (uint32_t)draw_log(random, 500, 20000) : 0;
+	pace->steal_ns_max = draw_log(random, 100000, 1500000000);
 	pace->mailbox_ns_max = draw_log(random, 500, 200000);
 	pace->fibers_shuffled = draw_chance(random, 3);
 }
@@ -88,12 +91,16 @@ app_draw(struct nvme_random *random, struct sim_plan *plan)
 	uint64_t depth_max = BH_MIN(BH_MAX(APP_BYTES_MAX / 2 / app->block_bytes, 1ul), 256ul);
 	app->queue_depth = (uint32_t)draw_log(random, 1, depth_max);
 	app->namespace_id = 1 + (uint32_t)draw_below(random, plan->device.namespace_cnt);
+	app->fill = draw_chance(random, 4);
+	app->timeout_ns = draw_chance(random, 2) ? 0 : draw_log(random, 400000000, 4000000000);
 	plan->device.size_bytes = app->block_bytes * (plan->core_cnt * (1 + draw_log(random, 1, 128)));
 	plan->device.size_bytes = BH_MIN(plan->device.size_bytes, plan->core_cnt * 2 * APP_BYTES_MAX);
 	plan->device.size_bytes -= plan->device.size_bytes % lba_bytes;
 	/* Not before it has begun: bring-up waits for CSTS.RDY a few times. */
 	plan->stop_ns = 6 * plan->device.ready_delay_ns + 300000000 + draw_log(random, 1000000, 1000000000);
-	plan->stop_io_cnt = BH_MIN(APP_BYTES_MAX / app->block_bytes + 50, 100 + draw_log(random, 1, 3000));
+	plan->stop_io_cnt = BH_MIN(APP_BYTES_MAX / app->block_bytes + 50, 100 + draw_log(random, 1, 4000));
+	if (app->fill)
+		plan->stop_io_cnt += plan->device.size_bytes / app->block_bytes;
 }
 
 void
@@ -110,6 +117,7 @@ sim_plan_draw(uint64_t seed, int kind, bool faults, struct sim_plan *out)
 	out->core_cnt = 1 + (uint32_t)draw_below(&random, SIM_CORES_MAX);
 	out->registers_mapped = draw_chance(&random, 2);
 	out->windows_small = draw_chance(&random, 4);
+	out->shared_host = draw_chance(&random, 8);
 	out->arena_bytes = UINT64_C(96) << 20;
 	out->stop_ns = UINT64_MAX;
 	out->stop_io_cnt = UINT64_MAX;
@@ -119,8 +127,18 @@ sim_plan_draw(uint64_t seed, int kind, bool faults, struct sim_plan *out)
 		app_draw(&random, out);
 	else
 		sim_plan_work_draw(&random, out);
+	if (out->kind == SIM_KIND_APP && draw_chance(&random, 12)) {
+		out->arena_tight = true;
+		out->arena_bytes = draw_log(&random, 16, 4096) * BH_PAGE_BYTES;
+	}
 	if (faults && faulty)
 		sim_plan_faults_draw(&random, out);
+}
+
+bool
+sim_plan_is_healthy(const struct sim_plan *plan)
+{
+	return plan->rule_cnt == 0 && plan->pace.mailbox_bad_one_in == 0;
 }
 
 bool
@@ -142,8 +160,18 @@ sim_plan_has(const struct sim_plan *plan, enum nvme_fault_action action)
 void
 sim_plan_rules_applied(struct sim_plan *plan)
 {
+	const struct sim_work_plan *work = &plan->work;
+	uint64_t mdts_bytes = UINT64_C(4096) << (plan->device.mdts ? plan->device.mdts : NVME_MODEL_MDTS_MAX);
+	uint64_t step_bytes = BH_MIN((uint64_t)work->options.transfer_bytes_max, mdts_bytes);
+
 	if (!sim_plan_has(plan, NVME_FAULT_WRONG_ID) && !sim_plan_has(plan, NVME_FAULT_STRAY))
 		return;
 	plan->work.depth = BH_MIN(plan->work.depth, SIM_LIE_DEPTH_MAX);
 	plan->app.queue_depth = BH_MIN(plan->app.queue_depth, SIM_LIE_DEPTH_MAX);
+	if (plan->kind != SIM_KIND_WORK)
+		return;
+	/* Half of the commands for the rounds, the rest for the last look at the disk. */
+	uint64_t split_cnt = (uint64_t)work->blocks_max * plan->device.block_bytes / step_bytes + 2;
+	uint64_t op_cnt = SIM_LIE_COMMANDS_MAX / 2 / (split_cnt * plan->core_cnt * work->round_cnt);
+	plan->work.op_cnt = (uint32_t)BH_MIN((uint64_t)work->op_cnt, BH_MAX(op_cnt, UINT64_C(8)));
 }

@@ -14,7 +14,8 @@
 #define SIM_CORES_MAX 3u
 #define SIM_RULES_MAX 16u
 /* Slots of a queue pair in runs with misnamed completions: 12 bits of generation at least. */
-#define SIM_LIE_DEPTH_MAX 7u
+#define SIM_LIE_DEPTH_MAX    7u
+#define SIM_LIE_COMMANDS_MAX 4096u
 
 enum sim_kind {
 	SIM_KIND_APP = 0,  /* nvme-bench, as it is */
@@ -63,8 +64,11 @@ struct sim_pace {
 	uint32_t self_calls_max; /* bh_core_self() is a point once in 1 .. this calls */
 	uint32_t stall_one_in;   /* likewise, a stall of the whole machine of up to stall_ns_max */
 	uint64_t stall_ns_max;
-	uint64_t mailbox_ns_max; /* the supervisor answers within it */
-	bool fibers_shuffled;    /* ready fibers in random order instead of first in, first out */
+	uint32_t steal_one_in; /* likewise, one core is taken away for up to steal_ns_max; 0: never */
+	uint64_t steal_ns_max;
+	uint64_t mailbox_ns_max;     /* the supervisor answers within it */
+	uint32_t mailbox_bad_one_in; /* it answers with an error or far too late, once in so many; 0: never */
+	bool fibers_shuffled;        /* ready fibers in random order instead of first in, first out */
 };
 
 /* The workload of SIM_KIND_WORK. */
@@ -78,6 +82,7 @@ struct sim_work_plan {
 	uint32_t op_cnt;          /* of each core and round */
 	uint32_t blocks_max;      /* of a command */
 	uint32_t large_one_in;    /* a command above the controller's limit, once in so many; 0: never */
+	uint32_t chain_one_in;    /* a completion submits the next command itself; 0: never */
 	uint32_t reset_one_in;    /* a fiber asks for a reset before an operation; 0: never */
 	uint32_t recreate_one_in; /* a core deletes its pairs and makes new ones; 0: never */
 	uint32_t admin_one_in;
@@ -92,6 +97,8 @@ struct sim_plan {
 	enum sim_mutation mutation;
 	uint32_t core_cnt;
 	bool registers_mapped; /* else through the mailbox */
+	bool shared_host;      /* the boot page says that host and cell share a CPU */
+	bool arena_tight;      /* too small, perhaps: out of memory is an answer */
 	bool windows_small;    /* the device gets its DMA windows a page at a time */
 	struct sim_pace pace;
 	struct nvme_model_config device;
@@ -110,6 +117,9 @@ void sim_plan_draw(uint64_t seed, int kind, bool faults, struct sim_plan *out);
 
 /* sim_plan_rules_applied - fit the rest of the plan to its rules, once they are final. */
 void sim_plan_rules_applied(struct sim_plan *plan);
+
+/* sim_plan_is_healthy - nothing goes wrong in this plan: no error is an answer. */
+bool sim_plan_is_healthy(const struct sim_plan *plan);
 
 /* sim_plan_has - whether a rule with this action is in the plan. */
 bool sim_plan_has(const struct sim_plan *plan, enum nvme_fault_action action);

@@ -146,4 +146,6 @@ sim_plan_faults_draw(struct nvme_random *random, struct sim_plan *plan)
 	plan->rule_cnt = 1 + (uint32_t)draw_below(random, 4);
 	for (uint32_t i = 0; i < plan->rule_cnt; i++)
 		rule_draw(random, &plan->rule[i]);
+	if (!plan->registers_mapped && draw_chance(random, 8))
+		plan->pace.mailbox_bad_one_in = (uint32_t)draw_log(random, 10, 400);
 }

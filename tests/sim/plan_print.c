@@ -11,6 +11,10 @@ pace_print(const struct sim_pace *pace)
 	       " us, device 1 in %u, switch 1 in %u%s\n",
 	       pace->tsc_hz, pace->step_ns_max, pace->skip_ns_max / 1000, pace->device_one_in, pace->switch_one_in,
 	       pace->fibers_shuffled ? ", fibers shuffled" : "");
+	printf("            stalls 1 in %u to %" PRIu64 " us, cores away 1 in %u to %" PRIu64
+	       " us, bad answers 1 in %u\n",
+	       pace->stall_one_in, pace->stall_ns_max / 1000, pace->steal_one_in, pace->steal_ns_max / 1000,
+	       pace->mailbox_bad_one_in);
 }
 
 static void
@@ -44,9 +48,9 @@ work_print(const struct sim_work_plan *work)
 {
 	printf("  workload  %u rounds of %u operations a core, %u pairs of depth %u, %u fibers and %u asynchronous, to "
 	       "%u "
-	       "blocks, large 1 in %u, reset 1 in %u, recreate 1 in %u, command time-out %" PRIu64 " us\n",
+	       "blocks, chained 1 in %u, reset 1 in %u, recreate 1 in %u, command time-out %" PRIu64 " us\n",
 	       work->round_cnt, work->op_cnt, work->qpair_cnt, work->depth, work->sync_fiber_cnt, work->async_depth,
-	       work->blocks_max, work->large_one_in, work->reset_one_in, work->recreate_one_in,
+	       work->blocks_max, work->chain_one_in, work->reset_one_in, work->recreate_one_in,
 	       work->options.command_timeout_ns / 1000);
 }
 
@@ -61,6 +65,8 @@ sim_plan_print(const struct sim_plan *plan)
 		app_print(plan);
 	else
 		work_print(&plan->work);
+	printf("  memory    arena %" PRIu64 " KiB%s%s\n", plan->arena_bytes / 1024, plan->arena_tight ? ", tight" : "",
+	       plan->shared_host ? "; CPU shared with the host" : "");
 	for (uint32_t i = 0; i < plan->rule_cnt; i++) {
 		const struct nvme_fault_rule *rule = &plan->rule[i];
 		printf("  fault     %s op %#x nth %" PRIu64 " p %.4f times %" PRIu64 " after %" PRIu64 " from %" PRIu64

@@ -4,7 +4,7 @@
 #include "tests/sim/plan_draw.h"
 
 #define MS_NS       UINT64_C(1000000)
-#define BYTES_MAX   (UINT64_C(2) << 20)  /* of a usual run's commands together, for each core */
+#define BYTES_MAX   (UINT64_C(12) << 20) /* of a usual run's commands together, for each core */
 #define HUGE_BYTES  (UINT64_C(4) << 20)  /* of one command, in a run with PRP lists of several pages */
 #define USUAL_BYTES (UINT64_C(64) << 10) /* of one command, else */
 
@@ -64,11 +64,15 @@ sim_plan_work_draw(struct nvme_random *random, struct sim_plan *plan)
 	work->sync_fiber_cnt = (uint32_t)draw_below(random, 5);
 	work->async_depth = (uint32_t)draw_log(random, 1, 32);
 	work->blocks_max = (uint32_t)draw_log(random, 1, USUAL_BYTES / lba_bytes);
-	work->op_cnt = (uint32_t)BH_MIN(draw_log(random, 20, 500), BYTES_MAX / (work->blocks_max * lba_bytes) + 20);
+	work->op_cnt = (uint32_t)BH_MIN(draw_log(random, 50, 3000), BYTES_MAX / (work->blocks_max * lba_bytes) + 20);
 	work->reset_one_in = draw_chance(random, 3) ? (uint32_t)draw_log(random, 20, 400) : 0;
 	work->recreate_one_in = draw_chance(random, 3) ? (uint32_t)draw_log(random, 20, 200) : 0;
 	work->admin_one_in = draw_chance(random, 2) ? (uint32_t)draw_log(random, 10, 200) : 0;
 	work->initial_pattern = draw_chance(random, 2);
+	work->chain_one_in = draw_chance(random, 2) ? 1 + (uint32_t)draw_below(random, 8) : 0;
+	/* Fewer queues than pairs: somebody gets none, and is told so. */
+	if (draw_chance(random, 12))
+		plan->device.io_queue_cnt = 1 + (uint32_t)draw_below(random, plan->core_cnt * work->qpair_cnt);
 	plan->device.size_bytes = (work->blocks_max + draw_log(random, 1, 256)) * lba_bytes;
 	if (draw_chance(random, 40))
 		huge_set(plan);

@@ -82,6 +82,7 @@ cell_make(const struct sim_plan *plan)
 	bh_hosted_on_panic(panicked);
 	page->tsc_hz = plan->pace.tsc_hz;
 	page->seed = plan->seed;
+	page->shared_host = plan->shared_host;
 	sim_device_init(plan);
 	sim_device_describe(page);
 	if (app)
@@ -108,8 +109,21 @@ device_check(const struct sim_plan *plan)
 		sim_fail("the driver sent the device to %lu addresses outside of the arena", stats.dma_refused_cnt);
 	if (stats.bad_doorbell_cnt != 0)
 		sim_fail("the driver wrote %lu invalid doorbells", stats.bad_doorbell_cnt);
-	if (plan->rule_cnt == 0 && stats.fatal_cnt != 0)
+	if (sim_plan_is_healthy(plan) && stats.fatal_cnt != 0)
 		sim_fail("the driver made a healthy controller fail");
+}
+
+/* What sim_plan_rules_applied() promises to the checker. */
+static void
+lies_check(const struct sim_plan *plan)
+{
+	struct nvme_model_stats stats;
+	bool lies = sim_plan_has(plan, NVME_FAULT_WRONG_ID) || sim_plan_has(plan, NVME_FAULT_STRAY);
+
+	sim_device_stats(&stats);
+	if (lies && stats.io_cnt >= SIM_LIE_COMMANDS_MAX)
+		sim_fail("the plan is too long: %lu commands, a misnamed completion could have hit another one",
+		         stats.io_cnt);
 }
 
 static void
@@ -138,6 +152,7 @@ sim_run(const struct sim_plan *plan, struct sim_result *out)
 	cell_make(plan);
 	sim_turn_run();
 	device_check(plan);
+	lies_check(plan);
 	if (plan->kind == SIM_KIND_APP)
 		sim_app_check(plan, out);
 	else

@@ -5,7 +5,7 @@
 
 #include "tests/sim/many.h"
 
-#define SEED_CNT 6u
+#define SEED_CNT 10u
 
 int
 sim_self_test(void)

@@ -43,6 +43,7 @@ static const char *const formats[SIM_EVENT_CNT] = {
         [SIM_EVENT_FUNCTION_RESET] = "device: function level reset",
         [SIM_EVENT_STOP] = "supervisor asks to stop",
         [SIM_EVENT_SKIP] = "nothing happens for %" PRIu64 " ns",
+        [SIM_EVENT_STEAL] = "the machine takes this core away for %" PRIu64 " ns",
         [SIM_EVENT_LOG] = "",
         [SIM_EVENT_SUBMIT] = "",
         [SIM_EVENT_COMPLETE] = "command %" PRIu64 " completes: status %#" PRIx64,

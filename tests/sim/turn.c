@@ -22,6 +22,7 @@
 #define HOUSEKEEPING_MASK 255u
 #define POINT_CNT_MAX     UINT64_C(60000000)
 #define RUN_NS_MAX        UINT64_C(1800000000000) /* half an hour: longer than any chain of time-outs */
+#define START_NS_MAX      UINT64_C(20000000000)   /* to the first command, at least: then it is stopped all the same */
 #define TURN_POINTS_MAX   512u                    /* then another core, whatever is drawn */
 
 struct core {
@@ -30,6 +31,7 @@ struct core {
 	void *sp;
 	uint8_t *stack;
 	bool live;
+	uint64_t stolen_until_ns; /* the machine does something else with it */
 	int exit_code;
 	uint32_t idle_points;
 };
@@ -114,13 +116,31 @@ sim_turn_exit_code(unsigned core_idx)
 }
 
 static bool
+is_runnable(const struct core *core)
+{
+	return core->live && core->stolen_until_ns <= turn.now_ns;
+}
+
+static bool
 all_idle(void)
 {
 	for (unsigned i = 0; i < turn.core_cnt; i++) {
-		if (turn.core[i].live && turn.core[i].idle_points < IDLE_POINTS)
+		if (is_runnable(&turn.core[i]) && turn.core[i].idle_points < IDLE_POINTS)
 			return false;
 	}
 	return true;
+}
+
+/* When a stolen core comes back; UINT64_MAX: none is away. */
+static uint64_t
+back_ns(void)
+{
+	uint64_t next_ns = UINT64_MAX;
+	for (unsigned i = 0; i < turn.core_cnt; i++) {
+		if (turn.core[i].live && !is_runnable(&turn.core[i]))
+			next_ns = BH_MIN(next_ns, turn.core[i].stolen_until_ns);
+	}
+	return next_ns;
 }
 
 static void
@@ -136,6 +156,7 @@ skip(void)
 	uint64_t next_ns = BH_MIN(sim_device_next_ns(), turn.stopped ? UINT64_MAX : turn.stop_ns);
 	uint64_t until_ns = turn.now_ns + turn.skip_ns;
 
+	next_ns = BH_MIN(next_ns, back_ns());
 	if (next_ns > turn.now_ns && next_ns < until_ns)
 		until_ns = next_ns;
 	else
@@ -169,6 +190,8 @@ stop_look(void)
 	sim_device_stats(&stats);
 	if (turn.stopped || (turn.now_ns < turn.stop_ns && stats.io_cnt < turn.stop_io_cnt))
 		return;
+	if (stats.io_cnt == 0 && turn.now_ns - turn.stop_ns < START_NS_MAX)
+		return;
 	struct bh_control *control = bh_hosted_shared(bh_hosted_page()->shared.control_offset);
 	control->stop = 1;
 	turn.stopped = true;
@@ -186,15 +209,38 @@ housekeeping(void)
 		         turn.now_ns / 1000000);
 }
 
-/* The drawn-th of the live cores. */
+/* The drawn-th of the cores that can run; the device goes on while none can. */
 static struct core *
 choose(void)
 {
-	uint64_t skip_cnt = sim_draw(turn.live_cnt);
+	unsigned cnt = 0;
+
+	for (;;) {
+		for (unsigned i = 0; i < turn.core_cnt; i++)
+			cnt += is_runnable(&turn.core[i]);
+		if (cnt > 0)
+			break;
+		uint64_t next_ns = BH_MIN(back_ns(), sim_device_next_ns());
+		turn.now_ns = BH_MAX(turn.now_ns + 1, next_ns);
+		sim_device_poll();
+		sim_supervisor_poll();
+	}
+	uint64_t skip_cnt = sim_draw(cnt);
 	for (unsigned i = 0;; i++) {
-		if (turn.core[i].live && skip_cnt-- == 0)
+		if (is_runnable(&turn.core[i]) && skip_cnt-- == 0)
 			return &turn.core[i];
 	}
+}
+
+static bool
+steal(void)
+{
+	if (!sim_chance(turn.pace.steal_one_in))
+		return false;
+	uint64_t ns = 1 + sim_draw(turn.pace.steal_ns_max);
+	sim_trace(SIM_EVENT_STEAL, ns, 0, 0);
+	turn.current->stolen_until_ns = turn.now_ns + ns;
+	return true;
 }
 
 static void
@@ -225,7 +271,8 @@ point(uint64_t kind)
 		sim_device_poll();
 	sim_supervisor_poll();
 	stop_look();
-	if (turn.live_cnt > 1 && (sim_chance(turn.pace.switch_one_in) || ++turn.turn_points > TURN_POINTS_MAX))
+	if (steal() ||
+	    (turn.live_cnt > 1 && (sim_chance(turn.pace.switch_one_in) || ++turn.turn_points > TURN_POINTS_MAX)))
 		switch_to(choose());
 }
 

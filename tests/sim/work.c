@@ -5,12 +5,14 @@
 #include <stdio.h>
 
 #include <bulkhead/cell.h>
+#include <bulkhead/sched.h>
 
-#include "core/core.h"
+#include "core/internal.h"
 
 #define OPEN_TRIES 4u
 #define LOOK_TRIES 20u
 #define MS_NS      UINT64_C(1000000)
+#define AWAY_CNT   6u /* how often a command may find its core taken away */
 
 struct work work;
 
@@ -37,6 +39,8 @@ work_error(const char *call, int err)
 	if (err == -BH_ENODEV)
 		work.removed = true;
 	if (err == -BH_EAGAIN && work.plan->reset_one_in != 0)
+		return;
+	if (err == -BH_ENOSPC && work.all->device.io_queue_cnt < work.all->core_cnt * work.plan->qpair_cnt)
 		return;
 	if (work.healthy)
 		sim_fail("%s returned %d on a healthy device", call, err);
@@ -67,6 +71,8 @@ watch(void)
 	const struct check_op *op = check_oldest();
 	uint64_t limit_ns = work.healthy ? work.plan->options.command_timeout_ns : bound_ns();
 
+	limit_ns += AWAY_CNT * work.all->pace.steal_ns_max * (work.all->pace.steal_one_in != 0);
+
 	if (op != NULL && sim_now_ns() - op->begin_ns > limit_ns)
 		sim_fail("%s %u is under way for %lu ms, the bound is %lu ms", check_kind_name(op->kind), op->id,
 		         (sim_now_ns() - op->begin_ns) / MS_NS, limit_ns / MS_NS);
@@ -77,7 +83,7 @@ sim_work_prepare(const struct sim_plan *plan)
 {
 	const struct nvme_model_config *device = &plan->device;
 
-	work = (struct work){.plan = &plan->work, .all = plan, .healthy = plan->rule_cnt == 0};
+	work = (struct work){.plan = &plan->work, .all = plan, .healthy = sim_plan_is_healthy(plan)};
 	nvme_random_seed(&random_state, plan->seed ^ UINT64_C(0x776f726b));
 	for (unsigned i = 0; i < SIM_CORES_MAX; i++)
 		work.core[i].idx = i;
@@ -181,26 +187,56 @@ disk_look(struct work_core *core)
 	work_pairs_end(core);
 }
 
+/* What the driver took from the heap, it has to have given back. */
+static void
+heap_check(uint64_t used_before)
+{
+	uint64_t used = bh_tlsf_used_bytes(bh_core_self()->cell->heap);
+	if (used != used_before)
+		sim_fail("the driver is closed and still has %ld bytes of the heap", (long)(used - used_before));
+}
+
+/* All cores meet here. Not bh_barrier_wait(): a round may take one core minutes longer than another. */
+static void
+meet(void)
+{
+	uint32_t round = work.meet_round;
+
+	if (++work.met_cnt == work.all->core_cnt) {
+		work.met_cnt = 0;
+		work.meet_round++;
+	}
+	while (work.meet_round == round)
+		bh_yield();
+}
+
 static void
 work_main(void *arg)
 {
 	struct work_core *core = &work.core[bh_core_idx()];
 
 	(void)arg;
+	work_core_prepare(core);
+	meet();
+	uint64_t heap_used = bh_tlsf_used_bytes(bh_core_self()->cell->heap);
+	meet();
 	for (uint32_t round = 0; round < work.plan->round_cnt; round++) {
 		if (core->idx == 0)
 			device_open();
-		bh_barrier_wait();
-		if (work.ctrl == NULL)
+		meet();
+		if (work.ctrl == NULL) {
+			heap_check(heap_used);
 			return;
+		}
 		work_core_run(core);
-		bh_barrier_wait();
+		meet();
 		if (core->idx == 0) {
 			if (round + 1 == work.plan->round_cnt && !work.removed)
 				disk_look(core);
 			device_close();
+			heap_check(heap_used);
 		}
-		bh_barrier_wait();
+		meet();
 	}
 }
 

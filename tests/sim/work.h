@@ -51,7 +51,6 @@ struct work_core {
 	uint32_t outstanding_cnt;
 	bool paused; /* fibers begin nothing */
 	bool over;   /* the device is gone, or no pair can be had */
-	bool prepared;
 	struct work_op sync[WORK_FIBERS_MAX];
 	struct work_op async[WORK_ASYNC_MAX];
 };
@@ -63,6 +62,7 @@ struct work {
 	bool healthy;
 	bool removed; /* seen by some call */
 	bool looked;  /* the whole disk could be read at the end */
+	uint32_t met_cnt, meet_round;
 	struct work_core core[SIM_CORES_MAX];
 };
 
@@ -78,6 +78,8 @@ bool work_chance(uint64_t one_in);
  */
 void work_error(const char *call, int err);
 
+/* work_core_prepare - its buffers. */
+void work_core_prepare(struct work_core *core);
 /* work_core_run - one round of a core, in its first fiber. */
 void work_core_run(struct work_core *core);
 /* work_pairs_make - Return: whether the core has all its pairs. work_pairs_end - delete them. */
@@ -96,6 +98,8 @@ void work_op_read_set(struct work_core *core, struct work_op *op, const struct b
 uint16_t work_op_sync(struct work_op *op);
 /* work_op_async - submit it. Return: as the driver. */
 BH_MUST_CHECK int work_op_async(struct work_op *op);
+/* work_op_chain - an asynchronous command has just ended: perhaps submit the next one from inside its completion. */
+void work_op_chain(struct work_op *op);
 
 /* work_mutate.c: whether the plan's mistake is due now, once in a run. */
 bool work_mutate(enum sim_mutation mutation);

@@ -19,14 +19,13 @@ op_make(struct work_core *core, struct work_op *op)
 		sim_fail("the plan does not fit the arena or the heap");
 }
 
-static void
-core_prepare(struct work_core *core)
+void
+work_core_prepare(struct work_core *core)
 {
 	for (uint32_t i = 0; i < work.plan->sync_fiber_cnt; i++)
 		op_make(core, &core->sync[i]);
 	for (uint32_t i = 0; i < work.plan->async_depth; i++)
 		op_make(core, &core->async[i]);
-	core->prepared = true;
 }
 
 static bool
@@ -98,8 +97,6 @@ recreate_draw(const struct work_core *core)
 void
 work_core_run(struct work_core *core)
 {
-	if (!core->prepared)
-		core_prepare(core);
 	core->op_left = work.plan->op_cnt;
 	core->over = !work_pairs_make(core);
 	uint32_t recreate_at = recreate_draw(core);

@@ -82,17 +82,49 @@ sync_fiber(void *arg)
 	core->fiber_cnt--;
 }
 
+void
+work_op_chain(struct work_op *op)
+{
+	struct work_core *core = op->core;
+
+	if (core->paused || core->over || work.removed || core->op_left == 0 || !work_chance(work.plan->chain_one_in))
+		return;
+	core->op_left--;
+	work_op_draw(core, op);
+	if (work_op_async(op) == -BH_EAGAIN)
+		core->op_left++;
+	if (work_chance(4))
+		bh_nvme_poll(op->pair, 2);
+}
+
+/* Whether a command would be refused now: all pairs are full, or a reset is under way. */
+static bool
+is_full(const struct work_core *core)
+{
+	uint32_t full_cnt = 0;
+
+	for (uint32_t i = 0; i < core->pair_cnt; i++)
+		full_cnt += bh_nvme_outstanding(core->pair[i]) >= bh_nvme_qpair_depth(core->pair[i]);
+	return full_cnt == core->pair_cnt || bh_nvme_state(work.ctrl) == BH_NVME_RESETTING;
+}
+
 /* Submit until the pair, the plan or the dice say stop. */
 static void
 async_fill(struct work_core *core)
 {
+	/* Being refused is tried, too, but not all the time. */
+	if (core->paused || (is_full(core) && !work_chance(32)))
+		return;
 	for (uint32_t i = 0; i < work.plan->async_depth; i++) {
 		struct work_op *op = &core->async[i];
 		if (op->outstanding || core->paused || core->op_left == 0 || work.removed)
 			continue;
 		core->op_left--;
 		work_op_draw(core, op);
-		if (work_op_async(op) != 0 || work_chance(8))
+		int err = work_op_async(op);
+		if (err == -BH_EAGAIN)
+			core->op_left++;
+		if (err != 0 || work_chance(8))
 			return;
 	}
 }

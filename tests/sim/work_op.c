@@ -102,7 +102,6 @@ op_begin(struct work_op *op)
 	         op->check->id, check_kind_name(op->kind), op->ns->nsid, op->lba, op->lba_cnt, op->check->value,
 	         op->data ? (uint64_t)(uintptr_t)op->data & (BH_PAGE_BYTES - 1) : 0);
 	sim_trace_text(SIM_EVENT_SUBMIT, text);
-	sim_active();
 	op->outstanding = true;
 	op->core->outstanding_cnt++;
 }
@@ -210,6 +209,7 @@ work_op_sync(struct work_op *op)
 	int err = 0;
 
 	op_begin(op);
+	sim_active();
 	if (op->kind != CHECK_WRITE || !work_mutate(SIM_MUTATION_SWALLOW_WRITE))
 		err = sync_call(op, lba_of(op), &status);
 	if (status == STATUS_NONE) {
@@ -232,6 +232,7 @@ async_done(void *arg, uint16_t status)
 	op_end(op, status);
 	if (work_mutate(SIM_MUTATION_TWICE))
 		op_end(op, status);
+	work_op_chain(op);
 }
 
 /* Several ranges that together are the command's blocks, the last one first. */
@@ -282,5 +283,7 @@ work_op_async(struct work_op *op)
 	int err = async_call(op, lba_of(op));
 	if (err != 0)
 		op_refused(op, err);
+	else
+		sim_active();
 	return err;
 }
