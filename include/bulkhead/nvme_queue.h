@@ -299,6 +299,9 @@ bh_nvme_poll(struct bh_nvme_qpair *qp, uint32_t max)
 			bh_prefetch_read((const void *)(half + 2 * BH_NVME_CQ_AHEAD));
 		qp->cq_head = head + 1;
 		done_cnt += bh_nvme_complete(qp, cqe_high);
+		/* done_fn may have polled, and that call may have parked the pair: its free slots are put away then. */
+		if (BH_UNLIKELY(__atomic_load_n(qp->ctrl_phase, __ATOMIC_RELAXED) != qp->phase_seen))
+			break;
 	}
 	if (BH_UNLIKELY(qp->cq_head - qp->cq_rung >= qp->cq_lazy_cnt)) {
 		qp->cq_rung = qp->cq_head;
