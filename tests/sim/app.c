@@ -2,8 +2,8 @@
 /* nvme-bench as it is: the simulator writes its configuration, asks it to stop, and reads its counters. */
 #include <string.h>
 
-#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "tests/sim/sim.h"
 
 void

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "tests/sim/sim.h"
 
 #define HEAP_BYTES (24u << 20)

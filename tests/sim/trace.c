@@ -9,8 +9,8 @@
 
 #include <bulkhead/abi/log.h>
 
-#include "tests/hosted/include/bulkhead/hosted.h"
 #include "host/observe/log.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "tests/sim/sim.h"
 
 #define TAIL_CNT   96u

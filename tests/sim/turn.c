@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "core/arch/arch.h"
-#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include "tests/sim/sim.h"
 #include <bulkhead/arch.h>
 
