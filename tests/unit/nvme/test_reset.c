@@ -2,6 +2,8 @@
 /* Time-outs, aborts, resets, removal, shutdown: every command ends exactly once, and only when the device's DMA has ended. */
 #include "fake.h"
 
+#include "drivers/nvme/internal.h"
+
 #define HELD 6
 
 /* Reads that the device keeps. Their records check that none completes while the controller may still do DMA. */
@@ -466,6 +468,45 @@ FIBER_TEST(test_admin_timeout_resets)
 	rig_close(&rig);
 }
 
+/* The first completion's callback polls, and that call sees the reset: the outer call must leave the rest alone. */
+static void
+nested_done(void *arg, uint16_t status)
+{
+	struct rig *rig = held.done[0].cnt == 0 ? arg : NULL;
+
+	held.done[0].cnt++;
+	if (rig) {
+		bh_nvme_phase_set(rig->ctrl, NVME_PHASE_QUIESCE);
+		assert_int_equal(bh_nvme_poll(rig->qp, 8), 0);
+	}
+}
+
+FIBER_TEST(test_nested_poll_and_reset)
+{
+	struct rig rig;
+	rig_open(&rig, NULL, 4);
+	memset(&held, 0, sizeof(held));
+	held.buf = bh_dma_alloc(4096, 4096);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(bh_nvme_read(rig.qp, rig.ns, 0, 8, held.buf, nested_done, &rig), 0);
+	while (held.done[0].cnt == 0)
+		bh_nvme_poll(rig.qp, 8);
+	assert_int_equal(bh_nvme_read(rig.qp, rig.ns, 0, 8, held.buf, nested_done, &rig), -BH_EAGAIN);
+	assert_int_equal(bh_nvme_outstanding(rig.qp), 1);
+
+	/* Every slot is there once: as many commands as the pair's depth are accepted, and each ends. */
+	bh_nvme_phase_set(rig.ctrl, NVME_PHASE_LIVE);
+	while (bh_nvme_outstanding(rig.qp))
+		bh_nvme_poll(rig.qp, 8);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(bh_nvme_read(rig.qp, rig.ns, 0, 8, held.buf, nested_done, &rig), 0);
+	assert_int_equal(bh_nvme_read(rig.qp, rig.ns, 0, 8, held.buf, nested_done, &rig), -BH_EAGAIN);
+	while (bh_nvme_outstanding(rig.qp))
+		bh_nvme_poll(rig.qp, 8);
+	assert_int_equal(held.done[0].cnt, 6);
+	rig_close(&rig);
+}
+
 int
 main(void)
 {
@@ -487,6 +528,7 @@ main(void)
 	        UNIT(test_no_timeout_while_it_works),
 	        UNIT(test_split_and_reset),
 	        UNIT(test_submit_during_reset),
+	        UNIT(test_nested_poll_and_reset),
 	        UNIT(test_waiting_fibers_and_reset),
 	        UNIT(test_delete_waits_for_commands),
 	        UNIT(test_shutdown),
