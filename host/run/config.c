@@ -234,6 +234,6 @@ bh_config_free(struct bh_run_config *config)
 {
 	if (config == NULL)
 		return;
-	bh_ini_free(config->file);
+	free(config->file);
 	free(config);
 }

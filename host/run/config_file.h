@@ -5,23 +5,29 @@
 #ifndef HOST_RUN_CONFIG_FILE_H
 #define HOST_RUN_CONFIG_FILE_H
 
+#include <limits.h>
+
 #include "host/run/config.h"
 
 #define BH_CONFIG_ENTRIES_MAX  512u
 #define BH_CONFIG_SECTIONS_MAX 64u
 
+/* Lines hold at most 198 bytes (inih), overrides BH_CONFIG_VALUE_BYTES, so nothing is cut. */
+#define BH_CONFIG_NAME_BYTES  52u
+#define BH_CONFIG_VALUE_BYTES 256u
+
 struct bh_config_entry {
-	char *section, *key, *value;
+	char section[BH_CONFIG_NAME_BYTES], key[BH_CONFIG_NAME_BYTES], value[BH_CONFIG_VALUE_BYTES];
 	int line; /* 0: an override */
 };
 
 struct bh_config_section {
-	char *name;
+	char name[BH_CONFIG_NAME_BYTES];
 	int line;
 };
 
 struct bh_config_file {
-	char *path;
+	char path[PATH_MAX];
 	struct bh_config_entry entry[BH_CONFIG_ENTRIES_MAX];
 	uint32_t entry_cnt;
 	struct bh_config_section section[BH_CONFIG_SECTIONS_MAX];
@@ -38,7 +44,6 @@ BH_MUST_CHECK int bh_ini_override(struct bh_config_file *file, const char *set, 
 
 struct bh_config_entry *bh_ini_find(struct bh_config_file *file, const char *section, const char *key);
 const struct bh_config_section *bh_ini_section(const struct bh_config_file *file, const char *name);
-void bh_ini_free(struct bh_config_file *file);
 
 /* bh_schema_find - the line of the schema (common and the application's) for a section and key, or NULL. */
 const struct bh_config_key *bh_schema_find(const struct bh_app *app, const char *section, const char *key);

@@ -53,6 +53,34 @@ strip(char *text)
 	return text;
 }
 
+/* The callers have seen to it that it fits. */
+static void
+copy_text(char *out, size_t out_bytes, const char *text)
+{
+	size_t len = strnlen(text, out_bytes - 1);
+	memcpy(out, text, len);
+	out[len] = '\0';
+}
+
+static void
+new_section(struct bh_config_file *file, const char *name, int line)
+{
+	struct bh_config_section *section = &file->section[file->section_cnt++];
+	copy_text(section->name, sizeof(section->name), name);
+	section->line = line;
+}
+
+static struct bh_config_entry *
+new_entry(struct bh_config_file *file, const char *section, const char *key)
+{
+	if (file->entry_cnt == BH_CONFIG_ENTRIES_MAX)
+		return NULL;
+	struct bh_config_entry *entry = &file->entry[file->entry_cnt++];
+	copy_text(entry->section, sizeof(entry->section), section);
+	copy_text(entry->key, sizeof(entry->key), key);
+	return entry;
+}
+
 static void
 add_section(struct reader *reader, char *text)
 {
@@ -68,8 +96,7 @@ add_section(struct reader *reader, char *text)
 	else if (bh_ini_section(file, text + 1) != NULL)
 		fail(reader, "E014", "this section stands twice: ", text + 1);
 	else
-		file->section[file->section_cnt++] =
-		        (struct bh_config_section){.name = strdup(text + 1), .line = reader->line};
+		new_section(file, text + 1, reader->line);
 	*end = ']';
 }
 
@@ -106,14 +133,15 @@ add_entry(void *context, const char *section, const char *key, const char *value
 		return fail(reader, "E013", "unknown key: ", key);
 	const struct bh_config_entry *other = bh_ini_find(file, section, key);
 	if (other != NULL) {
-		char where[64];
+		char where[NAME_BYTES_MAX + 48];
 		snprintf(where, sizeof(where), "%s; it is set in line %d already", key, other->line);
 		return fail(reader, "E014", "this key stands twice: ", where);
 	}
-	if (file->entry_cnt == BH_CONFIG_ENTRIES_MAX)
+	struct bh_config_entry *entry = new_entry(file, section, key);
+	if (entry == NULL)
 		return fail(reader, "E011", "too many keys: ", key);
-	file->entry[file->entry_cnt++] = (struct bh_config_entry){
-	        .section = strdup(section), .key = strdup(key), .value = strdup(value), .line = reader->line};
+	copy_text(entry->value, sizeof(entry->value), value);
+	entry->line = reader->line;
 	return 1;
 }
 
@@ -121,7 +149,9 @@ int
 bh_ini_read(const char *path, struct bh_config_file *file, struct bh_error *error)
 {
 	struct reader reader = {.file = file, .error = error};
-	file->path = strdup(path);
+	if (strlen(path) >= sizeof(file->path))
+		return bh_error_set(error, "E010", -ENAMETOOLONG, "the configuration's path is too long");
+	copy_text(file->path, sizeof(file->path), path);
 	reader.stream = fopen(path, "re");
 	if (reader.stream == NULL)
 		return bh_error_set(error, "E010", -errno, "%s: cannot read the configuration: %s", path,
@@ -162,14 +192,11 @@ static int
 override_entry(struct bh_config_file *file, const char *section, const char *key, const char *value)
 {
 	struct bh_config_entry *entry = bh_ini_find(file, section, key);
-	if (entry == NULL) {
-		if (file->entry_cnt == BH_CONFIG_ENTRIES_MAX)
-			return -E2BIG;
-		entry = &file->entry[file->entry_cnt++];
-		*entry = (struct bh_config_entry){.section = strdup(section), .key = strdup(key)};
-	}
-	free(entry->value);
-	entry->value = strdup(value);
+	if (entry == NULL)
+		entry = new_entry(file, section, key);
+	if (entry == NULL)
+		return -E2BIG;
+	copy_text(entry->value, sizeof(entry->value), value);
 	entry->line = 0;
 	return 0;
 }
@@ -185,7 +212,8 @@ bh_ini_override(struct bh_config_file *file, const char *set, struct bh_error *e
 		                    "--set %.64s: expected section.key=value, such as cell.arena=128M", set);
 	*equals = '\0';
 	char *dot = strrchr(text, '.');
-	if (dot == NULL || dot == text || dot[1] == '\0')
+	if (dot == NULL || dot == text || dot[1] == '\0' || strlen(dot + 1) > NAME_BYTES_MAX ||
+	    (size_t)(dot - text) > NAME_BYTES_MAX)
 		return bh_error_set(error, "E017", -EINVAL,
 		                    "--set %s: expected section.key=value, such as cell.arena=128M", set);
 	*dot = '\0';
@@ -195,18 +223,4 @@ bh_ini_override(struct bh_config_file *file, const char *set, struct bh_error *e
 		return bh_error_set(error, "E017", -EINVAL, "--set %s: %s has no section [%s]", set, file->path, text);
 	int err = override_entry(file, text, dot + 1, equals + 1);
 	return err == 0 ? 0 : bh_error_set(error, "E017", err, "--set %s: too many keys", set);
-}
-
-void
-bh_ini_free(struct bh_config_file *file)
-{
-	for (uint32_t i = 0; i < file->entry_cnt; i++) {
-		free(file->entry[i].section);
-		free(file->entry[i].key);
-		free(file->entry[i].value);
-	}
-	for (uint32_t i = 0; i < file->section_cnt; i++)
-		free(file->section[i].name);
-	free(file->path);
-	free(file);
 }

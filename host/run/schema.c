@@ -11,6 +11,7 @@ static const char *const backend_words[] = {"softdev", "vfio-user", "vfio", NULL
 static const char *const pages_words[] = {"auto", "huge", "normal", NULL};
 static const char *const block_size_words[] = {"512", "4096", NULL};
 
+/* The application is the first: bh_schema_check looks for it before anything else. */
 static const struct bh_config_key common[] = {
         {"cell", "app", BH_VALUE_STRING, NULL,
          .help = "an application, such as nvme-bench, or the path of a cell's file"},
@@ -284,7 +285,7 @@ bh_schema_check(struct bh_config_file *file, struct bh_error *error)
 	char where[256];
 	const struct bh_config_key *key;
 	/* The application first: it decides which sections there may be. */
-	int err = check_missing(file, bh_schema_find(NULL, "cell", "app"), error);
+	int err = check_missing(file, &common[0], error);
 	for (uint32_t i = 0; i < file->section_cnt && err == 0; i++) {
 		where_of(file, file->section[i].line, where, sizeof(where));
 		if (!section_is_known(file->app, file->section[i].name))

@@ -288,9 +288,8 @@ static void
 test_relocation(void **state)
 {
 	char file[512];
-	struct cell_run run = {.config = "[cell]\napp = relocate\npages = normal\n",
-	                       .cell_file = file,
-	                       .duration_ns = 10000000000};
+	struct cell_run run = {
+	        .config = "[cell]\napp = relocate\npages = normal\n", .cell_file = file, .duration_ns = 10000000000};
 	(void)state;
 	snprintf(file, sizeof(file), "%s/relocate.cell", args_cell_dir);
 	cell_run(&run);
@@ -349,9 +348,11 @@ main(int argc, char **argv)
 {
 	args_take(argc, argv);
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_wall_one_core),       cmocka_unit_test(test_wall_two_cores),
+	        cmocka_unit_test(test_wall_one_core),
+	        cmocka_unit_test(test_wall_two_cores),
 	        cmocka_unit_test(test_relocation),
-	        cmocka_unit_test(test_rings_between_cores), cmocka_unit_test(test_registers_of_a_device),
+	        cmocka_unit_test(test_rings_between_cores),
+	        cmocka_unit_test(test_registers_of_a_device),
 	        cmocka_unit_test(test_device_process_dies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
