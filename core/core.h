@@ -28,8 +28,7 @@ struct bh_core;
 
 /**
  * bh_boot_page_check - whether a boot page is one that this cell can start from
- * @page:       what descriptor BH_BOOT_FD holds; read only, any alignment of 8; the caller made sure that nobody else
- * writes
+ * @page:       what descriptor BH_BOOT_FD holds; read only, 8-byte aligned; nobody else writes it any more
  * @size_bytes: how much of it is readable
  *
  * A pure function: no core context, no other memory. Checks magic, version, size, checksum, every count and
@@ -37,9 +36,9 @@ struct bh_core;
  * region and each at its fixed address, that every region is page-aligned (2 MiB with BH_REGION_HUGETLB), has a
  * descriptor above BH_BOOT_FD, lies inside its zone with BH_GUARD_BYTES to spare on both sides and overlaps no other,
  * that windows lie inside their BAR and inside one BAR region of their device, that the fiber stacks fit their zone,
- * and that the sections of the shared region are aligned to 64 bytes, inside it, and disjoint. Return: BH_CELL_EXIT_OK,
- * or the exit code BH_CELL_EXIT_NO_BOOT_PAGE (too short), _BOOT_MAGIC, _BOOT_VERSION (also another size_bytes),
- * _BOOT_CHECKSUM or _BOOT_CONTENT.
+ * and that the sections of the shared region are aligned to 64 bytes, inside it, and disjoint.
+ * Return: BH_CELL_EXIT_OK, or the exit code BH_CELL_EXIT_NO_BOOT_PAGE (too short), _BOOT_MAGIC, _BOOT_VERSION (also
+ * another size_bytes), _BOOT_CHECKSUM or _BOOT_CONTENT.
  */
 BH_MUST_CHECK int bh_boot_page_check(const void *page, size_t size_bytes);
 
@@ -49,8 +48,7 @@ size_t bh_core_context_bytes(void);
 /**
  * bh_core_init - make the context of a core
  * @page:     checked; stays mapped and unchanged as long as the cell lives
- * @core_idx: 0 .. core_cnt - 1, in this order: core 0 also takes the heap behind the contexts, the arena and the
- * metrics
+ * @core_idx: 0 .. core_cnt - 1, in this order: core 0 also takes the rest of the heap, the arena and the metrics
  * @context:  the address BH_ADDR_HEAP + core_idx * bh_core_context_bytes(), zeroed memory of the heap region
  *
  * Needs the heap, arena, shared region and stacks mapped; needs no %fs. One thread at a time.
@@ -62,8 +60,9 @@ struct bh_core *bh_core_init(const struct bh_boot_page *page, unsigned core_idx,
  * bh_core_run - run the calling core until its cell_main returns
  *
  * Sets the core's status to BH_CORE_RUNNING, runs cell_main as the first fiber, and at its return sets exit_code and
- * then BH_CORE_DONE. Other fibers that still live are not run again. Context: the core's own thread, on boot's stack,
- * bh_core_self() == self, once. Return: what cell_main returned.
+ * then BH_CORE_DONE. Other fibers that still live are not run again.
+ * Context: the core's own thread, on boot's stack, bh_core_self() == self, once.
+ * Return: what cell_main returned.
  */
 int bh_core_run(struct bh_core *self);
 
@@ -71,8 +70,9 @@ int bh_core_run(struct bh_core *self);
  * bh_core_run_fn - run one function as a fiber of the core, with the core's pollers and other fibers, until it returns
  *
  * What bh_core_run is made of; for hosted tests and the simulator. May be called again; fibers that outlived an earlier
- * call go on. Context: outside of any fiber of this core, bh_core_self() == self. Return: 0; -BH_EAGAIN no fiber stack
- * is free; -BH_EBUSY the core runs already.
+ * call go on.
+ * Context: outside of any fiber of this core, bh_core_self() == self.
+ * Return: 0; -BH_EAGAIN no fiber stack is free; -BH_EBUSY the core runs already.
  */
 BH_MUST_CHECK int bh_core_run_fn(struct bh_core *self, bh_fiber_fn fn, void *arg);
 

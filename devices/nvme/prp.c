@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From PRPs to addresses (Base 2.0, 4.1.1). All pages are found before the first byte moves: a command that fails for an
- * address has moved nothing. */
+/*
+ * From PRPs to addresses (Base 2.0, 4.1.1). All pages are found before the first byte moves: a command that fails for
+ * an address has moved nothing.
+ */
 #include <string.h>
 
 #include "devices/nvme/internal.h"

@@ -36,7 +36,8 @@
 #define VFU_DATA_XFER_BYTES_MAX 1048576u
 #define VFU_MSG_FDS_MAX         16u
 
-/* PCI configuration space: initial bytes, and which bits a client may change (1: writable). Filled by vfu_config_*().
+/*
+ * PCI configuration space: initial bytes, and which bits a client may change (1: writable). Filled by vfu_config_*().
  */
 struct vfu_config {
 	uint32_t size_bytes; /* 256 or 4096 */
@@ -122,7 +123,8 @@ struct vfu_device {
 void vfu_config_type0(struct vfu_config *config, uint16_t vendor, uint16_t device, uint32_t class_code,
                       uint8_t revision);
 
-/* vfu_config_bar_mem64 - registers bar and bar + 1 as a 64-bit memory BAR; size_bytes is a power of two, at least 4096.
+/*
+ * vfu_config_bar_mem64 - registers bar and bar + 1 as a 64-bit memory BAR; size_bytes is a power of two, at least 4096.
  */
 void vfu_config_bar_mem64(struct vfu_config *config, uint32_t bar, uint64_t size_bytes);
 
@@ -134,8 +136,10 @@ void vfu_config_bar_mem64(struct vfu_config *config, uint32_t bar, uint64_t size
 BH_MUST_CHECK int vfu_config_capability(struct vfu_config *config, uint8_t id, const void *body, const void *writable,
                                         uint32_t body_bytes);
 
-/* vfu_config_msix - an MSI-X capability of vector_cnt vectors with its table and pending bits in `bar` at these
- * offsets. */
+/*
+ * vfu_config_msix - an MSI-X capability of vector_cnt vectors with its table and pending bits in `bar` at these
+ * offsets.
+ */
 BH_MUST_CHECK int vfu_config_msix(struct vfu_config *config, uint32_t vector_cnt, uint32_t bar, uint32_t table_offset,
                                   uint32_t pending_offset);
 
@@ -154,7 +158,8 @@ struct vfu_server;
 BH_MUST_CHECK int vfu_server_create(const struct vfu_device *device, const char *path, int conn_fd,
                                     struct vfu_server **out);
 
-/* vfu_server_destroy - disconnect the client (with its reset), release everything, remove the socket. NULL is allowed.
+/*
+ * vfu_server_destroy - disconnect the client (with its reset), release everything, remove the socket. NULL is allowed.
  */
 void vfu_server_destroy(struct vfu_server *server);
 
@@ -181,7 +186,8 @@ bool vfu_server_connected(const struct vfu_server *server);
 volatile void *vfu_server_region_memory(struct vfu_server *server, uint32_t region, uint64_t offset,
                                         uint64_t size_bytes);
 
-/* vfu_server_config - live configuration space, as a client sees it; the model may change it (interrupt status, say).
+/*
+ * vfu_server_config - live configuration space, as a client sees it; the model may change it (interrupt status, say).
  */
 uint8_t *vfu_server_config(struct vfu_server *server);
 

@@ -20,7 +20,8 @@ admin_done(void *arg, uint16_t status)
 	struct admin_wait *wait = arg;
 	struct bh_nvme_qpair *admin = wait->admin;
 
-	/* bh_nvme_poll() moved the head past the entry that it delivers now; the result is not part of what it checks.
+	/*
+	 * bh_nvme_poll() moved the head past the entry that it delivers now; the result is not part of what it checks.
 	 */
 	wait->result = *(volatile uint32_t *)&admin->cq[(admin->cq_head - 1) & admin->cq_mask].result;
 	wait->status = status;

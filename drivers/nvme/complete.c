@@ -86,7 +86,8 @@ bh_nvme_status_error(uint16_t status)
 	}
 }
 
-/* First the owner is asked to abort the command, one of a pair at a time; a command that survives that costs a reset.
+/*
+ * First the owner is asked to abort the command, one of a pair at a time; a command that survives that costs a reset.
  */
 static void
 slot_expired(struct bh_nvme_qpair *qp, struct bh_nvme_slot *slot)
@@ -175,8 +176,10 @@ unpark(struct bh_nvme_qpair *qp, uint32_t phase)
 	qp->phase_seen = phase;
 }
 
-/* The pair's side of the drawing in internal.h. While a pair is parked it has no free slot, so nothing can be
- * submitted. */
+/*
+ * The pair's side of the drawing in internal.h. While a pair is parked it has no free slot, so nothing can be
+ * submitted.
+ */
 uint32_t
 bh_nvme_poll_parked(struct bh_nvme_qpair *qp)
 {

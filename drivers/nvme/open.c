@@ -135,7 +135,8 @@ bh_nvme_open(const char *device_name, const struct bh_nvme_options *options, str
 	return 0;
 
 quiet:
-	/* Its queues are in the arena, which nobody else gets: even a controller that cannot be stopped hurts no one.
+	/*
+	 * Its queues are in the arena, which nobody else gets: even a controller that cannot be stopped hurts no one.
 	 */
 	if (ctrl->admin && bh_nvme_quiet(ctrl))
 		bh_log_error("nvme: and the controller could not be stopped");

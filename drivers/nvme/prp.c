@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Physical region pages (Base 2.0, 4.1.1). Addresses are IOVAs, and the arena is one range of them, so pages follow
- * each other. */
+/*
+ * Physical region pages (Base 2.0, 4.1.1). Addresses are IOVAs, and the arena is one range of them, so pages follow
+ * each other.
+ */
 #include "internal.h"
 
 /* A list that does not fit its page ends in a pointer to the next page of it. */

@@ -41,8 +41,10 @@ bh_nvme_qpair_device_create(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
 	return 0;
 }
 
-/* SQ before CQ: the other order is an error (Base 2.0, 5.6). Memory of a queue that may still be alive is not used
- * again. */
+/*
+ * SQ before CQ: the other order is an error (Base 2.0, 5.6). Memory of a queue that may still be alive is not used
+ * again.
+ */
 int
 bh_nvme_qpair_device_delete(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
 {

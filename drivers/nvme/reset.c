@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Controller reset (Base 2.0, 3.7.2) with commands outstanding, and giving a device up. The drawing is in internal.h.
+/*
+ * Controller reset (Base 2.0, 3.7.2) with commands outstanding, and giving a device up. The drawing is in internal.h.
  */
 #include <bulkhead/cell.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Straight-line forms: submit, ring, yield until done. The record of the wait is on the fiber's stack, so none gives up
- * early. */
+/*
+ * Straight-line forms: submit, ring, yield until done. The record of the wait is on the fiber's stack, so none gives up
+ * early.
+ */
 #include "internal.h"
 
 struct wait {

@@ -44,7 +44,8 @@ void bh_vfio_user_set_timeout(struct bh_backend *backend, uint64_t timeout_ns);
 int bh_vfio_user_fd(const struct bh_backend *backend);
 BH_MUST_CHECK int bh_vfio_user_service(struct bh_backend *backend, struct bh_error *error);
 
-/* bh_vfio_user_irq_cnt - how many vectors of an interrupt type (VFIO_USER_IRQ_*) the device has; 0 for unknown types.
+/*
+ * bh_vfio_user_irq_cnt - how many vectors of an interrupt type (VFIO_USER_IRQ_*) the device has; 0 for unknown types.
  */
 uint32_t bh_vfio_user_irq_cnt(const struct bh_backend *backend, uint32_t irq_index);
 

@@ -146,8 +146,10 @@ put_number(struct text *text, bool zero, unsigned width, char letter, uint64_t v
 	put_text(text, number);
 }
 
-/* Interprets the conversion that starts after '%'. Returns where the format goes on; prints as it stands what it does
- * not know. */
+/*
+ * Interprets the conversion that starts after '%'. Returns where the format goes on; prints as it stands what it does
+ * not know.
+ */
 static const char *
 put_conversion(struct text *text, const char *format, const uint64_t *arg, uint32_t arg_cnt, uint32_t *next)
 {

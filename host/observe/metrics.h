@@ -37,11 +37,13 @@ struct bh_hist_snapshot {
  */
 int bh_view_counter(const struct bh_view *view, const char *name, uint64_t *out_value);
 
-/* bh_view_counter_core - one core's value of a counter or gauge. Return: as bh_view_counter; -EINVAL for no such core.
+/*
+ * bh_view_counter_core - one core's value of a counter or gauge. Return: as bh_view_counter; -EINVAL for no such core.
  */
 int bh_view_counter_core(const struct bh_view *view, const char *name, uint32_t core_idx, uint64_t *out_value);
 
-/* bh_view_each_counter - call fn for every registered counter and gauge, with its checked name and its sum over cores.
+/*
+ * bh_view_each_counter - call fn for every registered counter and gauge, with its checked name and its sum over cores.
  */
 void bh_view_each_counter(const struct bh_view *view,
                           void (*fn)(void *context, const char *name, const char *unit, uint32_t kind, uint64_t sum),
@@ -50,15 +52,18 @@ void bh_view_each_counter(const struct bh_view *view,
 /* bh_view_hist - a histogram, all cores added up. Return: 0; -ENOENT (out_snapshot is empty then). */
 int bh_view_hist(const struct bh_view *view, const char *name, struct bh_hist_snapshot *out_snapshot);
 
-/* bh_hist_since - out = now - before, bucket by bucket: what was recorded in between. min and max come from the
- * buckets. */
+/*
+ * bh_hist_since - out = now - before, bucket by bucket: what was recorded in between. min and max come from the
+ * buckets.
+ */
 void bh_hist_since(const struct bh_hist_snapshot *now, const struct bh_hist_snapshot *before,
                    struct bh_hist_snapshot *out);
 
 /* bh_hist_percentile - smallest recorded value that `percent` of the values do not exceed, to 0.8 %; 0 when empty. */
 uint64_t bh_hist_percentile(const struct bh_hist_snapshot *snapshot, double percent);
 
-/* bh_hist_mean, bh_hist_stddev - in cycles; the mean from the buckets' middles, so that a wrapped sum cannot spoil it.
+/*
+ * bh_hist_mean, bh_hist_stddev - in cycles; the mean from the buckets' middles, so that a wrapped sum cannot spoil it.
  */
 double bh_hist_mean(const struct bh_hist_snapshot *snapshot);
 double bh_hist_stddev(const struct bh_hist_snapshot *snapshot);

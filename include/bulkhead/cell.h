@@ -58,8 +58,10 @@ const void *bh_app_config(size_t size_bytes);
 uint64_t bh_ns_to_tsc(uint64_t ns);
 uint64_t bh_tsc_to_ns(uint64_t tsc);
 
-/* bh_barrier_wait - all cores of the cell meet here (start-up and shut-down only); it yields while it waits, and panics
- * when one has not come after a minute. */
+/*
+ * bh_barrier_wait - all cores of the cell meet here (start-up and shut-down only); it yields while it waits, and panics
+ * when one has not come after a minute.
+ */
 void bh_barrier_wait(void);
 
 #endif

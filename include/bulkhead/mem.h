@@ -12,7 +12,8 @@
 
 #include <bulkhead/types.h>
 
-/* A bump allocator over a fixed range. Lives as long as the range; nothing is freed. Not safe between cores by itself.
+/*
+ * A bump allocator over a fixed range. Lives as long as the range; nothing is freed. Not safe between cores by itself.
  */
 struct bh_bump {
 	uintptr_t next, end;
@@ -21,7 +22,8 @@ struct bh_bump {
 /* bh_bump_init - hand out [base, base + size_bytes). */
 void bh_bump_init(struct bh_bump *bump, void *base, size_t size_bytes);
 
-/* bh_bump_alloc - size_bytes at a multiple of align, not cleared. NULL: no room, size 0, or align is no power of two.
+/*
+ * bh_bump_alloc - size_bytes at a multiple of align, not cleared. NULL: no room, size 0, or align is no power of two.
  */
 void *bh_bump_alloc(struct bh_bump *bump, size_t size_bytes, size_t align);
 
@@ -40,8 +42,10 @@ size_t bh_dma_free_bytes(void);
 /* bh_dma_contains - whether [addr, addr + size_bytes) lies wholly in the arena. */
 bool bh_dma_contains(const void *addr, size_t size_bytes);
 
-/* bh_heap_alloc, bh_heap_free - private memory, TLSF, zeroed, 16-byte aligned or @align. Any core; O(1). NULL: heap is
- * full. */
+/*
+ * bh_heap_alloc, bh_heap_free - private memory, TLSF, zeroed, 16-byte aligned or @align. Any core; O(1). NULL: heap is
+ * full.
+ */
 void *bh_heap_alloc(size_t size_bytes);
 void *bh_heap_alloc_aligned(size_t size_bytes, size_t align);
 void bh_heap_free(void *ptr);
@@ -52,8 +56,10 @@ void bh_heap_free(void *ptr);
  */
 struct bh_tlsf;
 
-/* bh_tlsf_init - make a pool of [base, base + size_bytes). Return: the pool (inside the range), NULL if it is too
- * small. */
+/*
+ * bh_tlsf_init - make a pool of [base, base + size_bytes). Return: the pool (inside the range), NULL if it is too
+ * small.
+ */
 struct bh_tlsf *bh_tlsf_init(void *base, size_t size_bytes);
 void *bh_tlsf_alloc(struct bh_tlsf *tlsf, size_t size_bytes);
 void *bh_tlsf_alloc_aligned(struct bh_tlsf *tlsf, size_t size_bytes, size_t align);
@@ -82,8 +88,10 @@ struct bh_pool {
  * Return: 0; -BH_EINVAL for a count or size of 0 or a base of NULL; -BH_ENOMEM.
  */
 BH_MUST_CHECK int bh_pool_init(struct bh_pool *pool, void *base, uint32_t object_bytes, uint32_t object_cnt);
-/* bh_pool_init_dma - likewise, with the objects newly taken from the arena at @align. -BH_ENOMEM also if they do not
- * fit. */
+/*
+ * bh_pool_init_dma - likewise, with the objects newly taken from the arena at @align. -BH_ENOMEM also if they do not
+ * fit.
+ */
 BH_MUST_CHECK int bh_pool_init_dma(struct bh_pool *pool, uint32_t object_bytes, uint32_t object_cnt, size_t align);
 /* bh_pool_get - an object, not cleared, last freed first (it is still in the cache). NULL: empty. */
 void *bh_pool_get(struct bh_pool *pool);

@@ -19,13 +19,13 @@
  *		err = bh_nvme_close(ctrl);
  *
  * Who may do what. The core that opened a controller owns it: there the driver keeps one fiber (the keeper) and one
- *poller, which run the admin queue, events, time-outs and resets; that core has to yield now and then. A queue pair
- *belongs to the core that created it; only that core touches it. Nothing is locked. Functions marked "any core" send
- *the owner a request and yield until it is served.
+ * poller, which run the admin queue, events, time-outs and resets; that core has to yield now and then. A queue pair
+ * belongs to the core that created it; only that core touches it. Nothing is locked. Functions marked "any core" send
+ * the owner a request and yield until it is served.
  *
  * Buffers are DMA memory (bh_dma_alloc, bh_pool_init_dma): the address is what goes into the PRP. State of the driver
- *is on the heap, where no device reaches it; a device that lies about identifiers, queues or heads is counted and
- *refused.
+ * is on the heap, where no device reaches it; a device that lies about identifiers, queues or heads is counted and
+ * refused.
  *
  * A command completes exactly once, whatever happens: with the device's status, or with one of BH_NVME_STATUS_*.
  * Sources: NVM Express Base Specification 2.0, NVM Command Set Specification 1.0, PCIe Transport Specification 1.0.
@@ -48,7 +48,8 @@ struct bh_nvme_qpair; /* a submission and a completion queue of one core */
  */
 typedef void (*bh_nvme_done_fn)(void *arg, uint16_t status);
 
-/* Made by the driver, never by a device (bit 15 is no part of SCT and SC). What a write left on the media is unknown.
+/*
+ * Made by the driver, never by a device (bit 15 is no part of SCT and SC). What a write left on the media is unknown.
  */
 enum bh_nvme_status {
 	BH_NVME_STATUS_TIMED_OUT = 0x8001, /* took longer than command_timeout_ns; aborted, or ended by the reset */
@@ -68,10 +69,9 @@ struct bh_nvme_options {
 	uint32_t transfer_bytes_max;  /* largest single command, besides MDTS; a power of two >= 4096; default 1 MiB */
 	uint32_t refused_max;         /* bad completions in a row before the controller is reset; default 4 */
 	uint32_t no_shadow_doorbells; /* not 0: write every doorbell, even if the controller offers shadow doorbells */
-	uint64_t command_timeout_ns; /* until a command is aborted, and again until the controller is reset; default 2 s
-	                              */
-	uint64_t admin_timeout_ns;   /* for one admin command; default 5 s */
-	uint64_t watch_interval_ns;  /* how often CSTS is looked at (fatal status, removal); default 200 ms */
+	uint64_t command_timeout_ns;  /* until a command is aborted, and again until a reset; default 2 s */
+	uint64_t admin_timeout_ns;    /* for one admin command; default 5 s */
+	uint64_t watch_interval_ns;   /* how often CSTS is looked at (fatal status, removal); default 200 ms */
 };
 
 /* What Identify Controller, CAP and VS said; strings are NUL-terminated, without the padding. */
@@ -96,7 +96,8 @@ struct bh_nvme_info {
 
 #define BH_NVME_NS_MAX 64u
 
-/* A namespace. Constant while the controller is open, but for a size that the device changes (event NS_ATTR_CHANGED).
+/*
+ * A namespace. Constant while the controller is open, but for a size that the device changes (event NS_ATTR_CHANGED).
  */
 struct bh_nvme_ns {
 	uint32_t nsid;
@@ -121,7 +122,8 @@ struct bh_nvme_ns {
  *   -BH_ENOENT     no such device in the boot page
  *   -BH_ENODEV     registers read all ones: the device is gone
  *   -BH_EOPNOTSUPP not an NVMe controller (class 01 08 02); smallest page above 4 KiB; no NVM command set; doorbells
- * not mapped -BH_EPROTO     the device contradicts the specification (MQES 0, an identify structure that cannot be)
+ *                  not mapped
+ *   -BH_EPROTO     the device contradicts the specification (MQES 0, an identify structure that cannot be)
  *   -BH_ETIMEDOUT  CSTS.RDY did not follow CC.EN, or an admin command got no answer
  *   -BH_EIO        fatal status (CSTS.CFS) that a reset did not clear, or an admin command failed
  *   -BH_EINVAL     options out of range
@@ -134,9 +136,10 @@ BH_MUST_CHECK int bh_nvme_open(const char *device_name, const struct bh_nvme_opt
  * bh_nvme_close - delete what queue pairs of this core are left, shut the controller down (CC.SHN), disable it
  *
  * Waits for outstanding commands as bh_nvme_qpair_delete() does, then for CSTS.SHST (RTD3E, at least 10 s at most 60
- * s). The pointer is dead afterwards, unless -BH_EBUSY. Context: a fiber of the owner core. Return: 0; -BH_EBUSY
- * another core still has a queue pair (nothing was done); -BH_ETIMEDOUT shutdown not confirmed, or -BH_ENODEV device
- * gone: in both cases all is freed.
+ * s). The pointer is dead afterwards, unless -BH_EBUSY.
+ * Context: a fiber of the owner core.
+ * Return: 0; -BH_EBUSY another core still has a queue pair (nothing was done); -BH_ETIMEDOUT shutdown not confirmed, or
+ * -BH_ENODEV device gone: in both cases all is freed.
  */
 BH_MUST_CHECK int bh_nvme_close(struct bh_nvme *ctrl);
 
@@ -150,7 +153,8 @@ const struct bh_nvme_info *bh_nvme_info(const struct bh_nvme *ctrl);
  */
 BH_MUST_CHECK int bh_nvme_ns_find(const struct bh_nvme *ctrl, uint32_t nsid, const struct bh_nvme_ns **out_ns);
 
-/* bh_nvme_ns_at - the idx-th namespace listed, usable or not (see its `refused`). Any core. NULL: idx >= info.ns_cnt.
+/*
+ * bh_nvme_ns_at - the idx-th namespace listed, usable or not (see its `refused`). Any core. NULL: idx >= info.ns_cnt.
  */
 const struct bh_nvme_ns *bh_nvme_ns_at(const struct bh_nvme *ctrl, uint32_t idx);
 
@@ -170,18 +174,19 @@ enum bh_nvme_state bh_nvme_state(const struct bh_nvme *ctrl);
  *           allow that many, fewer are given: see bh_nvme_qpair_depth().
  *
  * Context: a fiber of any core, which becomes the pair's owner. May be called again after bh_nvme_qpair_delete(): arena
- * memory of deleted pairs is used again. Return: 0; -BH_EINVAL entries; -BH_ENOSPC all granted queues are in use;
- * -BH_ENOMEM; -BH_EIO the controller refused; -BH_EAGAIN a reset is under way; -BH_ENODEV removed; -BH_ETIMEDOUT no
- * answer.
+ * memory of deleted pairs is used again.
+ * Return: 0; -BH_EINVAL entries; -BH_ENOSPC all granted queues are in use; -BH_ENOMEM; -BH_EIO the controller refused;
+ * -BH_EAGAIN a reset is under way; -BH_ENODEV removed; -BH_ETIMEDOUT no answer.
  */
 BH_MUST_CHECK int bh_nvme_qpair_create(struct bh_nvme *ctrl, uint32_t entries, struct bh_nvme_qpair **out_qp);
 
 /**
  * bh_nvme_qpair_delete - wait for outstanding commands, delete the queues (SQ before CQ), free the pair
  *
- * Every outstanding command completes first: by itself, or by time-out, abort and reset. Context: a fiber of the pair's
- * core. Return: 0, also when the device is gone; -BH_EIO or -BH_ETIMEDOUT the controller did not confirm: the pair is
- * freed, but its queue identifier and rings stay out of use until the next reset.
+ * Every outstanding command completes first: by itself, or by time-out, abort and reset.
+ * Context: a fiber of the pair's core.
+ * Return: 0, also when the device is gone; -BH_EIO or -BH_ETIMEDOUT the controller did not confirm: the pair is freed,
+ * but its queue identifier and rings stay out of use until the next reset.
  */
 BH_MUST_CHECK int bh_nvme_qpair_delete(struct bh_nvme_qpair *qp);
 
@@ -195,8 +200,9 @@ uint32_t bh_nvme_qpair_depth(const struct bh_nvme_qpair *qp);
  * @out_status: NULL, or where to put the status that done_fn would get (0xffff when nothing was submitted)
  *
  * A full queue or a reset under way is waited for. There is no deadline of its own: the buffer is the device's until
- * the command ended, and the driver's time-outs end every command. Context: a fiber of the pair's core. Return: 0; the
- * errors of the asynchronous form but -BH_EAGAIN; or those of bh_nvme_status_error().
+ * the command ended, and the driver's time-outs end every command.
+ * Context: a fiber of the pair's core.
+ * Return: 0; the errors of the asynchronous form but -BH_EAGAIN; or those of bh_nvme_status_error().
  */
 BH_MUST_CHECK int bh_nvme_read_wait(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint64_t lba,
                                     uint32_t lba_cnt, void *buf, uint16_t *out_status);
@@ -215,15 +221,18 @@ BH_MUST_CHECK int bh_nvme_deallocate_wait(struct bh_nvme_qpair *qp, const struct
  * @cmd: opcode, nsid, cdw10..15; cid and PRPs are the driver's
  * @data: NULL, or data_bytes (at most 4096, a multiple of 4) of any memory, copied in before and out after
  *
- * Not for commands that change queues or format (they would contradict the driver's state). Context: a fiber of any
- * core. Return: 0; -BH_EINVAL a size or an opcode that is refused; -BH_EIO the controller's status is in *out_status
- * (may be NULL); -BH_ETIMEDOUT; -BH_EAGAIN; -BH_ENODEV.
+ * Not for commands that change queues or format (they would contradict the driver's state).
+ * Context: a fiber of any core.
+ * Return: 0; -BH_EINVAL a size or an opcode that is refused; -BH_EIO the controller's status is in *out_status (may be
+ * NULL); -BH_ETIMEDOUT; -BH_EAGAIN; -BH_ENODEV.
  */
 BH_MUST_CHECK int bh_nvme_admin(struct bh_nvme *ctrl, const struct nvme_sqe *cmd, void *data, uint32_t data_bytes,
                                 uint32_t *out_result, uint16_t *out_status);
 
-/* bh_nvme_log_page - read a log page (Base 2.0, 5.16). @offset: multiple of 4; not 0 needs NVME_LPA_EXTENDED. As
- * bh_nvme_admin. */
+/*
+ * bh_nvme_log_page - read a log page (Base 2.0, 5.16). @offset: multiple of 4; not 0 needs NVME_LPA_EXTENDED. As
+ * bh_nvme_admin.
+ */
 BH_MUST_CHECK int bh_nvme_log_page(struct bh_nvme *ctrl, uint8_t log_page, uint32_t nsid, uint64_t offset,
                                    void *out_data, uint32_t data_bytes);
 
@@ -238,8 +247,9 @@ BH_MUST_CHECK int bh_nvme_feature_set(struct bh_nvme *ctrl, uint8_t feature, uin
 /**
  * bh_nvme_reset - reset the controller now, as after a fatal error
  *
- * Outstanding commands complete with BH_NVME_STATUS_RESET, each on its own core; queue pairs stay valid. Context: a
- * fiber of any core. Return: 0 live again; -BH_ENODEV given up or removed; -BH_ETIMEDOUT the owner core did not answer.
+ * Outstanding commands complete with BH_NVME_STATUS_RESET, each on its own core; queue pairs stay valid.
+ * Context: a fiber of any core.
+ * Return: 0 live again; -BH_ENODEV given up or removed; -BH_ETIMEDOUT the owner core did not answer.
  */
 BH_MUST_CHECK int bh_nvme_reset(struct bh_nvme *ctrl);
 

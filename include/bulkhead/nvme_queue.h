@@ -9,8 +9,8 @@
  *	bh_nvme_poll()       rings, then delivers what the device completed
  *
  * How a completion is believed. A command's identifier is its slot's index in the low bits and a generation above, new
- *at each use of the slot. The slot (on the heap) holds the identifier that it waits for and one bit "live", so one
- *compare refuses identifiers that never were, that are completed already, and those of an earlier use.
+ * at each use of the slot. The slot (on the heap) holds the identifier that it waits for and one bit "live", so one
+ * compare refuses identifiers that never were, that are completed already, and those of an earlier use.
  *
  * Time. Nothing reads the clock per I/O: a slot is stamped with the pair's epoch, which bh_nvme_poll moves on every
  * 1/8 of the time-out; it looks at the clock once in BH_NVME_TICK_POLLS polls. A time-out is therefore up to 1/4 late.
@@ -41,7 +41,8 @@ struct bh_nvme_slot {
 
 _Static_assert(sizeof(struct bh_nvme_slot) == 32, "two slots per line");
 
-/* Fields are the driver's: read nothing but through functions. Indices run freely modulo 2^32; rings are powers of two.
+/*
+ * Fields are the driver's: read nothing but through functions. Indices run freely modulo 2^32; rings are powers of two.
  */
 struct bh_nvme_qpair {
 	/* Submission */
@@ -56,8 +57,7 @@ struct bh_nvme_qpair {
 	uint32_t epoch;
 	uint64_t small_bytes_max; /* transfers up to this need no PRP list and no split */
 	uint64_t arena_low;
-	uint64_t
-	        arena_span; /* where a small buffer may begin, from arena_low: all but the arena's last small_bytes_max */
+	uint64_t arena_span; /* a small buffer begins so far above arena_low: all but the last small_bytes_max */
 	volatile uint32_t *sq_doorbell;
 
 	/* Completion */
@@ -111,7 +111,8 @@ bh_nvme_slot_take(struct bh_nvme_qpair *qp, bh_nvme_done_fn done_fn, void *arg)
  * bh_nvme_sq_post - write one command to the submission queue's tail
  * @tag: from bh_nvme_slot_take(); the queue has more entries than slots can be waiting, so it cannot be full
  *
- * Eight 8-byte stores fill the line. Ordering: plain stores; bh_nvme_ring() orders them before the doorbell.
+ * Eight 8-byte stores fill the line.
+ * Ordering: plain stores; bh_nvme_ring() orders them before the doorbell.
  */
 BH_INLINE void
 bh_nvme_sq_post(struct bh_nvme_qpair *qp, uint32_t tag, uint32_t opcode, uint32_t nsid, uint64_t prp1, uint64_t prp2,
@@ -139,10 +140,13 @@ bh_nvme_sq_post(struct bh_nvme_qpair *qp, uint32_t tag, uint32_t opcode, uint32_
  * @buf: in the arena, 4-byte aligned; lba_cnt blocks; the device's until done_fn was called
  *
  * A request larger than info.transfer_bytes_max is sent as several commands, done_fn is called once, after the last,
- * with the first error there was. Does not ring the doorbell. Return: 0: done_fn will be called exactly once. Otherwise
- * it will not: -BH_EAGAIN  as many commands outstanding as the pair has slots, or a reset is under way: poll and try
- * again -BH_EFAULT  the buffer is not wholly in the arena -BH_EINVAL  lba_cnt is 0, the buffer is not 4-byte aligned,
- * or done_fn is NULL -BH_EOPNOTSUPP compare on a controller without it -BH_ENODEV  the device is removed
+ * with the first error there was. Does not ring the doorbell.
+ * Return: 0: done_fn will be called exactly once. Otherwise it will not:
+ *   -BH_EAGAIN     as many commands outstanding as the pair has slots, or a reset is under way: poll and try again
+ *   -BH_EFAULT     the buffer is not wholly in the arena
+ *   -BH_EINVAL     lba_cnt is 0, the buffer is not 4-byte aligned, or done_fn is NULL
+ *   -BH_EOPNOTSUPP compare on a controller without it
+ *   -BH_ENODEV     the device is removed
  */
 BH_MUST_CHECK BH_INLINE int
 bh_nvme_rw(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint32_t opcode, uint32_t cdw12_flags, uint64_t lba,
@@ -189,7 +193,9 @@ BH_MUST_CHECK int bh_nvme_compare(struct bh_nvme_qpair *qp, const struct bh_nvme
 BH_MUST_CHECK int bh_nvme_flush(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, bh_nvme_done_fn done_fn,
                                 void *arg);
 
-/* bh_nvme_write_zeroes - blocks read as zeroes afterwards; more than 65536, or WZSL, are split. Also -BH_EOPNOTSUPP, -BH_EINVAL.
+/*
+ * bh_nvme_write_zeroes - blocks read as zeroes afterwards; more than 65536, or WZSL, are split. Also -BH_EOPNOTSUPP,
+ * -BH_EINVAL.
  */
 BH_MUST_CHECK int bh_nvme_write_zeroes(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint64_t lba,
                                        uint32_t lba_cnt, bh_nvme_done_fn done_fn, void *arg);
@@ -288,7 +294,8 @@ bh_nvme_poll(struct bh_nvme_qpair *qp, uint32_t max)
 		bh_nvme_tick(qp);
 	for (uint32_t seen_cnt = 0; seen_cnt < max; seen_cnt++) {
 		uint32_t head = qp->cq_head;
-		/* sq_head, sq_id, cid and status are the entry's second half: one load takes them all, and the phase.
+		/*
+		 * sq_head, sq_id, cid and status are the entry's second half: one load takes them all, and the phase.
 		 */
 		const volatile uint64_t *half = (const volatile uint64_t *)&qp->cq[head & qp->cq_mask] + 1;
 		uint64_t cqe_high = *half;

@@ -40,7 +40,8 @@ struct bh_mpsc_slot {
 	uint64_t item;
 };
 
-/* Many producers: a slot carries a sequence number (Vyukov); push is wait-free but for the claim, pop is by one core.
+/*
+ * Many producers: a slot carries a sequence number (Vyukov); push is wait-free but for the claim, pop is by one core.
  */
 struct bh_mpsc {
 	uint64_t head BH_ALIGNED(64); /* producers claim here */

@@ -18,7 +18,8 @@
 /* The last read-back ends by then even if it is not through: the supervisor waits only so long for a drain. */
 #define READ_BACK_NS UINT64_C(3000000000)
 
-/* Data of the writes generation .. generation + unsure may stand in the block; generation 0: whatever was there before.
+/*
+ * Data of the writes generation .. generation + unsure may stand in the block; generation 0: whatever was there before.
  */
 struct block_state {
 	uint32_t generation : 27;
