@@ -29,8 +29,8 @@ struct nvme_bench_config {
 	uint32_t block_bytes;       /* a multiple of 512 */
 	uint32_t queue_depth;       /* of each core */
 	uint32_t namespace_id;      /* 1 .. */
-	uint32_t fill; /* not 0: write every block once before measuring */
-	uint64_t timeout_ns; /* until a command is aborted, and again until the controller is reset */
+	uint32_t fill;              /* not 0: write every block once before measuring */
+	uint64_t timeout_ns;        /* until a command is aborted, and again until the controller is reset */
 };
 
 /* Counters. "bench.start_tsc" and "bench.end_tsc" are gauges: when a core began and when it stopped submitting. */
@@ -43,7 +43,7 @@ struct nvme_bench_config {
 #define NVME_BENCH_COUNTER_MISDIRECTED "bench.verify_misdirected"
 #define NVME_BENCH_COUNTER_CORRUPT     "bench.verify_corrupt"
 #define NVME_BENCH_COUNTER_UNCHECKED   "bench.verify_unchecked"
-#define NVME_BENCH_GAUGE_FIRST_IO "bench.first_io_tsc" /* the first submission of all, filling included */
+#define NVME_BENCH_GAUGE_FIRST_IO      "bench.first_io_tsc" /* the first submission of all, filling included */
 #define NVME_BENCH_GAUGE_START         "bench.start_tsc"
 #define NVME_BENCH_GAUGE_END           "bench.end_tsc"
 #define NVME_BENCH_HIST_LATENCY        "bench.latency"

@@ -39,14 +39,14 @@ struct bh_backend;
 struct bh_backend_ops {
 	const char *name; /* "vfio-user", "vfio" */
 	/* Map [fd_offset, +size_bytes) of fd for the device at iova, readable and writable. */
-	BH_MUST_CHECK int (*dma_map)(struct bh_backend *, uint64_t iova, uint64_t size_bytes, int fd, uint64_t fd_offset,
-				     struct bh_error *);
+	BH_MUST_CHECK int (*dma_map)(struct bh_backend *, uint64_t iova, uint64_t size_bytes, int fd,
+	                             uint64_t fd_offset, struct bh_error *);
 	BH_MUST_CHECK int (*dma_unmap)(struct bh_backend *, uint64_t iova, uint64_t size_bytes, struct bh_error *);
 	/* One register access of a BAR (0..5): width_bytes 1, 2, 4 or 8, naturally aligned. -ENODEV: the device is gone. */
 	BH_MUST_CHECK int (*reg_read)(struct bh_backend *, uint32_t bar, uint64_t offset, uint32_t width_bytes,
-				      uint64_t *out_value, struct bh_error *);
+	                              uint64_t *out_value, struct bh_error *);
 	BH_MUST_CHECK int (*reg_write)(struct bh_backend *, uint32_t bar, uint64_t offset, uint32_t width_bytes,
-				       uint64_t value, struct bh_error *);
+	                               uint64_t value, struct bh_error *);
 	/* Reset the function; when it returns 0 the device does no DMA any more. */
 	BH_MUST_CHECK int (*reset)(struct bh_backend *, struct bh_error *);
 	/* Frees everything; the pointer is dead after it. */

@@ -13,18 +13,18 @@
 #include <stdint.h>
 
 #define BH_CACHE_LINE_BYTES 64u
-#define BH_PAGE_BYTES 4096u
+#define BH_PAGE_BYTES       4096u
 
-#define BH_MUST_CHECK __attribute__((warn_unused_result))
-#define BH_NORETURN __attribute__((noreturn))
-#define BH_ALIGNED(n) __attribute__((aligned(n)))
-#define BH_PACKED __attribute__((packed))
-#define BH_INLINE static inline __attribute__((always_inline))
-#define BH_NOINLINE __attribute__((noinline))
-#define BH_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define BH_LIKELY(x) __builtin_expect(!!(x), 1)
-#define BH_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define BH_ARRAY_CNT(a) (sizeof(a) / sizeof((a)[0]))
+#define BH_MUST_CHECK                      __attribute__((warn_unused_result))
+#define BH_NORETURN                        __attribute__((noreturn))
+#define BH_ALIGNED(n)                      __attribute__((aligned(n)))
+#define BH_PACKED                          __attribute__((packed))
+#define BH_INLINE                          static inline __attribute__((always_inline))
+#define BH_NOINLINE                        __attribute__((noinline))
+#define BH_PRINTF(f, a)                    __attribute__((format(printf, f, a)))
+#define BH_LIKELY(x)                       __builtin_expect(!!(x), 1)
+#define BH_UNLIKELY(x)                     __builtin_expect(!!(x), 0)
+#define BH_ARRAY_CNT(a)                    (sizeof(a) / sizeof((a)[0]))
 #define BH_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Both operands must have the same unsigned type; they are evaluated once. */
@@ -42,9 +42,9 @@
 	})
 
 /* `align` is a power of two. */
-#define BH_ALIGN_UP(x, align) (((x) + ((__typeof__(x))(align)-1)) & ~((__typeof__(x))(align)-1))
+#define BH_ALIGN_UP(x, align)   (((x) + ((__typeof__(x))(align)-1)) & ~((__typeof__(x))(align)-1))
 #define BH_ALIGN_DOWN(x, align) ((x) & ~((__typeof__(x))(align)-1))
-#define BH_IS_POW2(x) ((x) != 0 && ((x) & ((x)-1)) == 0)
+#define BH_IS_POW2(x)           ((x) != 0 && ((x) & ((x)-1)) == 0)
 
 /* Linux's errno numbers, under names that do not need a libc header. */
 enum bh_errno {

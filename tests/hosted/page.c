@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/hosted/hosted.h"
 #include "core/core.h"
+#include "tests/hosted/hosted.h"
 #include <bulkhead/abi/histogram.h>
 #include <bulkhead/abi/log.h>
 #include <string.h>

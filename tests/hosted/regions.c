@@ -4,8 +4,8 @@
  *
  * MAP_FIXED takes the addresses whatever is there: nothing but a sanitizer's reservation can be.
  */
-#include "tests/hosted/hosted.h"
 #include "core/core.h"
+#include "tests/hosted/hosted.h"
 #include <errno.h>
 #include <sys/mman.h>
 

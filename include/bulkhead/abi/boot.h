@@ -22,27 +22,27 @@
 
 #include <bulkhead/types.h>
 
-#define BH_BOOT_MAGIC UINT64_C(0x544f4f42484b4c42) /* "BLKHBOOT" */
+#define BH_BOOT_MAGIC   UINT64_C(0x544f4f42484b4c42) /* "BLKHBOOT" */
 #define BH_BOOT_VERSION 1u
-#define BH_BOOT_FD 3
+#define BH_BOOT_FD      3
 
-#define BH_CORES_MAX 64u
-#define BH_REGIONS_MAX 32u
-#define BH_DEVICES_MAX 8u
-#define BH_DEVICE_BARS_MAX 6u
-#define BH_BAR_WINDOWS_MAX 4u
-#define BH_NAME_BYTES 32u
+#define BH_CORES_MAX        64u
+#define BH_REGIONS_MAX      32u
+#define BH_DEVICES_MAX      8u
+#define BH_DEVICE_BARS_MAX  6u
+#define BH_BAR_WINDOWS_MAX  4u
+#define BH_NAME_BYTES       32u
 #define BH_APP_CONFIG_BYTES 2048u
 
-#define BH_GIB UINT64_C(0x40000000)
-#define BH_ADDR_ARENA (64 * BH_GIB)
+#define BH_GIB            UINT64_C(0x40000000)
+#define BH_ADDR_ARENA     (64 * BH_GIB)
 #define BH_ADDR_ARENA_END (448 * BH_GIB)
-#define BH_ADDR_HEAP (512 * BH_GIB)
-#define BH_ADDR_STACKS (768 * BH_GIB)
-#define BH_ADDR_BARS (832 * BH_GIB)
-#define BH_ADDR_SHARED (896 * BH_GIB)
-#define BH_ADDR_BOOT (960 * BH_GIB)
-#define BH_GUARD_BYTES (2u << 20)
+#define BH_ADDR_HEAP      (512 * BH_GIB)
+#define BH_ADDR_STACKS    (768 * BH_GIB)
+#define BH_ADDR_BARS      (832 * BH_GIB)
+#define BH_ADDR_SHARED    (896 * BH_GIB)
+#define BH_ADDR_BOOT      (960 * BH_GIB)
+#define BH_GUARD_BYTES    (2u << 20)
 
 enum bh_region_kind {
 	BH_REGION_ARENA = 1,
@@ -82,7 +82,7 @@ struct bh_boot_bar {
 };
 
 struct bh_boot_device {
-	char name[BH_NAME_BYTES]; /* the NAME of [device NAME], NUL-terminated */
+	char name[BH_NAME_BYTES];  /* the NAME of [device NAME], NUL-terminated */
 	char model[BH_NAME_BYTES]; /* "nvme", ... */
 	uint16_t pci_vendor;
 	uint16_t pci_device;
@@ -102,7 +102,7 @@ struct bh_shared_layout {
 	uint32_t hist_desc_offset;    /* struct bh_metric_desc [hist_cnt] */
 	uint32_t hist_offset;         /* struct bh_hist [core_cnt][hist_cnt] */
 	uint32_t hist_cnt;
-	uint32_t log_offset;     /* struct bh_log_ring + records, [core_cnt], log_stride_bytes apart */
+	uint32_t log_offset; /* struct bh_log_ring + records, [core_cnt], log_stride_bytes apart */
 	uint32_t log_stride_bytes;
 	uint32_t log_record_cnt; /* records of each ring, a power of two */
 	uint32_t size_bytes;     /* of the whole region */
@@ -121,8 +121,8 @@ struct bh_boot_page {
 	uint32_t fiber_stack_bytes; /* each, a multiple of 4096, guards not counted */
 	uint32_t region_cnt;
 	uint32_t device_cnt;
-	uint32_t shared_host; /* 1: cell and host share a CPU (machine with a single one) */
-	uint64_t seed;        /* for applications that draw at random */
+	uint32_t shared_host;       /* 1: cell and host share a CPU (machine with a single one) */
+	uint64_t seed;              /* for applications that draw at random */
 	uint16_t cpu[BH_CORES_MAX]; /* core i runs on CPU cpu[i] */
 
 	struct bh_boot_region region[BH_REGIONS_MAX];

@@ -11,7 +11,7 @@
 
 #include <bulkhead/types.h>
 
-#define BH_HIST_SUB_BITS 7u
+#define BH_HIST_SUB_BITS   7u
 #define BH_HIST_VALUE_BITS 40u
 #define BH_HIST_BUCKET_CNT ((BH_HIST_VALUE_BITS - BH_HIST_SUB_BITS + 1) << BH_HIST_SUB_BITS) /* 4352 */
 

@@ -8,7 +8,7 @@
 
 #include <bulkhead/types.h>
 
-#define BH_LOG_SECTION "bh_log_sites"
+#define BH_LOG_SECTION  "bh_log_sites"
 #define BH_LOG_ARGS_MAX 6u
 
 enum bh_log_level {
@@ -46,7 +46,7 @@ _Static_assert(sizeof(struct bh_log_record) == 64, "one line");
  * record is dropped and counted: logging never waits.
  */
 struct bh_log_ring {
-	uint64_t head; /* next to write; written by the cell (release) */
+	uint64_t head;        /* next to write; written by the cell (release) */
 	uint64_t dropped_cnt; /* written by the cell */
 	uint64_t pad0[6];
 	uint64_t tail; /* next to read; written by the host (release) */

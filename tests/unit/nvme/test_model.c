@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
 #include "devices/nvme/nvme_model.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include <bulkhead/cell.h>
 #include <bulkhead/device.h>
 #include <bulkhead/mem.h>

@@ -2,8 +2,8 @@
 /* The world under the driver: the functions behind tests/sim/arch's <bulkhead/arch.h>, and the device's registers. */
 #include "fake.h"
 
-#include "tests/hosted/include/bulkhead/hosted.h"
 #include "core/core.h"
+#include "tests/hosted/include/bulkhead/hosted.h"
 #include <pthread.h>
 
 /* Cycles that one look at the clock takes. */
