@@ -40,7 +40,9 @@ bh_hgrm_write(FILE *stream, const struct bh_hist_snapshot *snapshot, uint64_t ts
 		double reached = 100.0 * (double)seen / (double)snapshot->count;
 		while (level <= reached && level < 100.0 && seen < snapshot->count) {
 			write_line(stream, (double)high * ns_per_cycle, level, seen);
-			level = next_level(level);
+			double next = next_level(level);
+			/* Counts that no clock could have made bring steps too small for a double: 100 ends it. */
+			level = next > level ? next : 100.0;
 		}
 	}
 	if (snapshot->count > 0)

@@ -173,6 +173,25 @@ the_difference_of_two_moments(void **state)
 }
 
 /* The two-value example: 1 at 0 .. 50 %, 2 at the end; fields as HdrHistogram's own readers split them. */
+/* A cell writes what it likes into its buckets: the text must end all the same. */
+static void
+hgrm_ends_whatever_the_counts_are(void **state)
+{
+	(void)state;
+	static struct bh_hist_snapshot snapshot;
+	char *text = NULL;
+	size_t text_bytes = 0;
+	snapshot = (struct bh_hist_snapshot){.count = (UINT64_C(1) << 62) + 1, .max = 200};
+	snapshot.bucket[10] = UINT64_C(1) << 62;
+	snapshot.bucket[20] = 1;
+	FILE *stream = open_memstream(&text, &text_bytes);
+	assert_int_equal(bh_hgrm_write(stream, &snapshot, view.tsc_hz), 0);
+	fclose(stream);
+	assert_non_null(strstr(text, "1.000000000000"));
+	assert_true(text_bytes < 65536);
+	free(text);
+}
+
 static void
 hgrm_text_is_what_its_readers_take(void **state)
 {
@@ -210,6 +229,7 @@ main(void)
 	        cmocka_unit_test_setup_teardown(an_empty_histogram_has_no_figures, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(percentiles_of_a_known_set, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(the_difference_of_two_moments, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(hgrm_ends_whatever_the_counts_are, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(hgrm_text_is_what_its_readers_take, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
