@@ -3,6 +3,7 @@
  * A cell's memory: memfds, so that nothing has a name and the last process that goes takes them along.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/memfd.h>
 #include <linux/mempolicy.h>
 #include <string.h>
@@ -87,9 +88,12 @@ fill(struct bh_memory *memory)
 static int
 make(const char *name, bool huge, int node, struct bh_memory *memory)
 {
-	unsigned flags = MFD_CLOEXEC | (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0);
+	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0);
 	memory->fd = memfd_create(name, flags);
 	if (memory->fd < 0 || ftruncate(memory->fd, (off_t)memory->size_bytes) != 0)
+		return -errno;
+	/* The cell and the devices get this descriptor: none of them may cut the memory from under the others. */
+	if (fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
 		return -errno;
 	memory->addr = mmap(NULL, memory->size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
 	if (memory->addr == MAP_FAILED) {
