@@ -83,7 +83,10 @@ set_limits(const struct bh_child *child)
 {
 	/* 1 and not 0: a core dump that goes to a program is made for 0 too (core(5)). */
 	const struct rlimit core = {1, 1};
+	/* Threads and processes of its uid: no more than the tracer keeps account of. */
+	const struct rlimit threads = {BH_CORES_MAX, BH_CORES_MAX};
 	must(child, "the core file limit", setrlimit(RLIMIT_CORE, &core));
+	must(child, "the thread limit", setrlimit(RLIMIT_NPROC, &threads));
 }
 
 static void

@@ -165,7 +165,10 @@ void bh_trace_kill(struct bh_cell *cell);
 /* watch.c */
 
 void bh_watch(struct bh_cell *cell, uint64_t now_ns);
+/* bh_watch_facts - keep what the kernel says, for the report. */
 void bh_watch_facts(struct bh_cell *cell);
+/* bh_watch_wall - end a cell whose wall does not stand. Only after all its cores were up. */
+void bh_watch_wall(struct bh_cell *cell);
 /* bh_wall_breach - what is missing in the wall, in words; NULL: it stands. */
 const char *bh_wall_breach(const struct bh_isolation *facts);
 

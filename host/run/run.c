@@ -100,7 +100,8 @@ tick(struct bh_cell *cell, uint64_t now_ns)
 {
 	cell->next_tick_ns = now_ns + cell->options.tick_ns;
 	bh_watch_facts(cell);
-	if (cell->options.tick != NULL)
+	bh_watch_wall(cell);
+	if (cell->options.tick != NULL && cell->pid != 0)
 		cell->options.tick(cell->options.context, cell);
 }
 

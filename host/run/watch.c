@@ -24,59 +24,80 @@ cpu_ns(const struct bh_cell *cell, const struct bh_thread *thread)
 	return bh_proc_cpu_ns(cell->pid, thread->tid, &ns) == 0 ? ns : 0;
 }
 
-/* Sums over the threads that are still there. Return: how many. */
+/* One thread without a wall is no wall. */
+static void
+take_worst(struct bh_proc_status *worst, const struct bh_proc_status *status)
+{
+	worst->seccomp = BH_MIN(worst->seccomp, status->seccomp);
+	worst->no_new_privs = BH_MIN(worst->no_new_privs, status->no_new_privs);
+	worst->uid = BH_MIN(worst->uid, status->uid);
+	worst->gid = BH_MIN(worst->gid, status->gid);
+	worst->cap_eff |= status->cap_eff;
+	worst->cap_prm |= status->cap_prm;
+	worst->cap_inh |= status->cap_inh;
+	worst->cap_bnd |= status->cap_bnd;
+	worst->cap_amb |= status->cap_amb;
+	worst->voluntary_switches += status->voluntary_switches;
+	worst->involuntary_switches += status->involuntary_switches;
+}
+
+/* Over the threads that are still there: the worst of each, the sum of the switches. Return: how many threads. */
 static uint32_t
-sum_switches(const struct bh_cell *cell, struct bh_proc_status *first, uint64_t *voluntary, uint64_t *involuntary)
+sum_threads(const struct bh_cell *cell, struct bh_proc_status *sum)
 {
 	uint32_t cnt = 0;
+	*sum = (struct bh_proc_status){0};
 	for (uint32_t i = 0; i < cell->thread_cnt; i++) {
 		struct bh_proc_status status;
 		if (cell->thread[i].tid == 0 || bh_proc_status(cell->pid, cell->thread[i].tid, &status) != 0)
 			continue;
-		*voluntary += status.voluntary_switches;
-		*involuntary += status.involuntary_switches;
 		if (cnt++ == 0)
-			*first = status;
+			*sum = status;
+		else
+			take_worst(sum, &status);
 	}
 	return cnt;
+}
+
+static struct bh_isolation
+facts_of(const struct bh_cell *cell, const struct bh_proc_status *sum, int fd_cnt)
+{
+	return (struct bh_isolation){
+	        .valid = true,
+	        .seccomp = sum->seccomp,
+	        .no_new_privs = sum->no_new_privs,
+	        .cap_eff = sum->cap_eff,
+	        .cap_prm = sum->cap_prm,
+	        .cap_inh = sum->cap_inh,
+	        .cap_bnd = sum->cap_bnd,
+	        .cap_amb = sum->cap_amb,
+	        .uid = sum->uid,
+	        .gid = sum->gid,
+	        .open_fds = (uint32_t)fd_cnt,
+	        .voluntary_switches = sum->voluntary_switches - cell->voluntary_start,
+	        .involuntary_switches = sum->involuntary_switches - cell->involuntary_start,
+	};
 }
 
 /* Only while every core is in cell_main: a thread that ends switches, and says nothing about the wall. */
 void
 bh_watch_facts(struct bh_cell *cell)
 {
-	struct bh_proc_status status;
-	struct bh_isolation facts = {0};
-	uint64_t voluntary = 0, involuntary = 0;
-	if (sum_switches(cell, &status, &voluntary, &involuntary) != cell->page.core_cnt)
+	struct bh_proc_status sum;
+	if (sum_threads(cell, &sum) != cell->page.core_cnt)
 		return;
 	int fd_cnt = bh_proc_fd_cnt(cell->pid);
 	for (uint32_t i = 0; i < cell->page.core_cnt; i++) {
 		if (core_state(cell, i) != BH_CORE_RUNNING || fd_cnt < 0)
 			return;
 	}
-	facts = (struct bh_isolation){
-	        .valid = true,
-	        .seccomp = status.seccomp,
-	        .no_new_privs = status.no_new_privs,
-	        .cap_eff = status.cap_eff,
-	        .cap_prm = status.cap_prm,
-	        .cap_inh = status.cap_inh,
-	        .cap_bnd = status.cap_bnd,
-	        .cap_amb = status.cap_amb,
-	        .uid = status.uid,
-	        .gid = status.gid,
-	        .open_fds = (uint32_t)fd_cnt,
-	        .voluntary_switches = voluntary - cell->voluntary_start,
-	        .involuntary_switches = involuntary - cell->involuntary_start,
-	};
-	cell->result.isolation = facts;
+	cell->result.isolation = facts_of(cell, &sum, fd_cnt);
 }
 
 const char *
 bh_wall_breach(const struct bh_isolation *facts)
 {
-	if (facts->seccomp != 2)
+	if (facts->seccomp < 2) /* 2 is a filter; newer kernels say 3 of a thread that one has just killed */
 		return "it has no system call filter";
 	if (facts->no_new_privs != 1)
 		return "it may gain privileges";
@@ -87,12 +108,20 @@ bh_wall_breach(const struct bh_isolation *facts)
 	return facts->open_fds != 0 ? "it has open files" : NULL;
 }
 
-/* boot/ should have seen to it. The kernel's word counts. */
-static void
-enforce_wall(struct bh_cell *cell)
+/*
+ * boot/ should have seen to it. The kernel's word counts, for every thread, whatever the cell says of its cores: once all
+ * were up, the filter stands as long as a thread lives.
+ */
+void
+bh_watch_wall(struct bh_cell *cell)
 {
-	const struct bh_isolation *facts = &cell->result.isolation;
-	const char *breach = facts->valid ? bh_wall_breach(facts) : NULL;
+	struct bh_proc_status sum;
+	int fd_cnt = bh_proc_fd_cnt(cell->pid);
+	if (cell->decided || fd_cnt < 0 || sum_threads(cell, &sum) == 0)
+		return;
+	const struct bh_isolation facts = facts_of(cell, &sum, fd_cnt);
+	const char *breach =
+	        cell->thread_cnt > cell->page.core_cnt ? "it has more threads than cores" : bh_wall_breach(&facts);
 	if (breach == NULL)
 		return;
 	bh_error_set(&cell->cause, "E086", 0, "%s", breach);
@@ -103,12 +132,13 @@ enforce_wall(struct bh_cell *cell)
 static void
 on_all_running(struct bh_cell *cell, uint64_t now_ns)
 {
-	struct bh_proc_status status;
+	struct bh_proc_status sum;
 	cell->all_running = true;
 	cell->running_at_ns = now_ns;
 	cell->result.times.running_ns = now_ns - cell->start_ns;
-	cell->voluntary_start = cell->involuntary_start = 0;
-	(void)sum_switches(cell, &status, &cell->voluntary_start, &cell->involuntary_start);
+	(void)sum_threads(cell, &sum);
+	cell->voluntary_start = sum.voluntary_switches;
+	cell->involuntary_start = sum.involuntary_switches;
 	for (uint32_t i = 0; i < cell->page.core_cnt && i < cell->thread_cnt; i++) {
 		cell->thread[i].beat_ns = now_ns;
 		cell->thread[i].beat_cpu_ns = cpu_ns(cell, &cell->thread[i]);
@@ -118,7 +148,7 @@ on_all_running(struct bh_cell *cell, uint64_t now_ns)
 		bh_warn(cell, "E092", "the cell's code and stacks are not all locked: %s; raise the limit (ulimit -l)",
 		        strerror(lock_error < 0 && lock_error > -4096 ? -lock_error : EINVAL));
 	bh_watch_facts(cell);
-	enforce_wall(cell);
+	bh_watch_wall(cell);
 	if (cell->options.running != NULL && !cell->decided)
 		cell->options.running(cell->options.context, cell);
 }

@@ -298,6 +298,24 @@ test_relocation(void **state)
 	assert_string_equal(bh_outcome_name(run.result.outcome), "done");
 }
 
+/* A file that takes over before boot/ begins neither cuts memory from under us, nor hangs us, nor runs on. */
+static void
+test_foreign_code(void **state)
+{
+	char file[512];
+	struct cell_run run = {
+	        .config = "[cell]\napp = foreign\npages = normal\n", .cell_file = file, .duration_ns = 10000000000};
+	(void)state;
+	snprintf(file, sizeof(file), "%s/foreign.cell", args_cell_dir);
+	cell_run(&run);
+	print_message("%s%s\n", run.error.text, run.result.error.text);
+	assert_int_equal(run.start_err, 0);
+	assert_string_equal(bh_outcome_name(run.result.outcome), "boot-failed");
+	assert_string_equal(run.result.error.id, "E086");
+	assert_non_null(strstr(run.result.error.text, "its wall does not stand"));
+	assert_false(run.result.stop_requested);
+}
+
 static int
 children(int *out, int out_max)
 {
@@ -348,11 +366,9 @@ main(int argc, char **argv)
 {
 	args_take(argc, argv);
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_wall_one_core),
-	        cmocka_unit_test(test_wall_two_cores),
-	        cmocka_unit_test(test_relocation),
-	        cmocka_unit_test(test_rings_between_cores),
-	        cmocka_unit_test(test_registers_of_a_device),
+	        cmocka_unit_test(test_wall_one_core),       cmocka_unit_test(test_wall_two_cores),
+	        cmocka_unit_test(test_relocation),          cmocka_unit_test(test_foreign_code),
+	        cmocka_unit_test(test_rings_between_cores), cmocka_unit_test(test_registers_of_a_device),
 	        cmocka_unit_test(test_device_process_dies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
