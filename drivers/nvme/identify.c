@@ -177,14 +177,20 @@ descriptors_store(struct bh_nvme_ns *ns, const uint8_t *list)
 	}
 }
 
-/* The namespace's errors are its own: they end in ns->refused. */
+/*
+ * The namespace's errors are its own: they end in ns->refused, unless the namespace was known before: then what is known
+ * stays, and commands that do not fit any more fail by themselves. No answer at all is the controller's error.
+ */
 void
 bh_nvme_identify_namespace(struct bh_nvme *ctrl, struct bh_nvme_ns *ns)
 {
 	void *id = bh_heap_alloc(NVME_IDENTIFY_BYTES);
 	int err = id ? identify(ctrl, NVME_CNS_NAMESPACE, ns->nsid, id) : -BH_ENOMEM;
 	if (err) {
-		ns->refused = err;
+		if (!ns->lba_shift)
+			ns->refused = err;
+		if (err == -BH_ETIMEDOUT)
+			bh_nvme_reset_want(ctrl, NVME_RESET_ADMIN);
 		bh_log_warn("nvme: namespace %u cannot be identified (%d)", ns->nsid, err);
 	} else {
 		namespace_store(ctrl, ns, id);

@@ -149,7 +149,8 @@ const struct bh_nvme_info *bh_nvme_info(const struct bh_nvme *ctrl);
 /**
  * bh_nvme_ns_find - look a namespace up by its identifier. Any core.
  * Return: 0; -BH_ENOENT not active; -BH_ENOSPC its size is zero; -BH_EOPNOTSUPP its format has metadata or protection
- * information, or blocks larger than a transfer; -BH_EPROTO its LBA format is invalid.
+ * information, or blocks larger than a transfer; -BH_EPROTO its LBA format is invalid; -BH_EIO, -BH_ETIMEDOUT,
+ * -BH_ENOMEM it could not be identified when the controller was opened.
  */
 BH_MUST_CHECK int bh_nvme_ns_find(const struct bh_nvme *ctrl, uint32_t nsid, const struct bh_nvme_ns **out_ns);
 
