@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -26,9 +29,22 @@ usage(FILE *stream)
 	                "            5 needs a reboot, 6 needs root\n");
 }
 
+/* Where a standard stream is closed, the next file would get its number: prints would end up in a cell's memory. */
+static bool
+standard_streams_open(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd > STDERR_FILENO && close(fd) == 0;
+}
+
 int
 main(int argc, char **argv)
 {
+	if (!standard_streams_open())
+		return BH_EXIT_FAILED;
 	if (argc < 2) {
 		usage(stderr);
 		return BH_EXIT_USAGE;

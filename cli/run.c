@@ -112,7 +112,9 @@ take_option(struct arguments *arguments, int option)
 static int
 parse(int argc, char **argv, struct arguments *arguments)
 {
+	static char own_name[] = "bulkhead run";
 	int option;
+	argv[0] = own_name; /* what getopt's messages begin with */
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (option == 'h') {
 			usage(stdout);
@@ -281,7 +283,10 @@ finish(struct run *run)
 		run_report_json(stdout, &run->out, run->config, run->cell, run->report, run->report_state, code);
 	else
 		run_report_table(stdout, &run->out, run->cell, run->report, run->report_state, run->arguments.verbose);
-	if (write_hgrm(run) != 0 && code == BH_EXIT_OK)
+	bool lost = fflush(stdout) != 0 || ferror(stdout);
+	if (lost)
+		fprintf(stderr, "bulkhead run: the result could not be written to standard output\n");
+	if ((write_hgrm(run) != 0 || lost) && code == BH_EXIT_OK)
 		code = BH_EXIT_FAILED;
 	return code;
 }

@@ -241,9 +241,11 @@ fault_file_read(struct options *options)
 static int
 options_read(int argc, char **argv, struct options *options)
 {
+	static char own_name[] = "bulkhead softdev";
 	int key, err = 0;
 
 	optind = 1;
+	argv[0] = own_name; /* what getopt's messages begin with */
 	while (err == 0 && (key = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
 		if (key == 'h')
 			return -1;

@@ -219,6 +219,33 @@ a_histogram_file_is_written(void **state)
 	unlink(path);
 }
 
+/* The shell closes or redirects what it says before it becomes the program. */
+static int
+run_in_shell(const char *script)
+{
+	const char *argv[] = {"/bin/sh", "-c", script, program, config, NULL};
+	struct command_result result;
+	command_run(argv, 60000, &result);
+	int code = result.exit_code;
+	command_result_free(&result);
+	return code;
+}
+
+static void
+a_result_that_cannot_be_written_is_a_failure(void **state)
+{
+	assert_int_equal(run_in_shell("exec \"$0\" run \"$1\" --duration 300ms --json >/dev/full"), 1);
+}
+
+/* Their numbers must not become the cell's memory. */
+static void
+closed_standard_streams_do_no_harm(void **state)
+{
+	assert_int_equal(
+	        run_in_shell("exec \"$0\" run \"$1\" --duration 1100ms --set nvme-bench.pattern=verify <&- >&- 2>&-"),
+	        0);
+}
+
 static void
 a_block_size_that_the_device_lacks_is_refused(void **state)
 {
@@ -266,6 +293,8 @@ main(int argc, char **argv)
 	        cmocka_unit_test(every_block_size_and_depth),
 	        cmocka_unit_test(two_cores_share_a_device),
 	        cmocka_unit_test(a_histogram_file_is_written),
+	        cmocka_unit_test(a_result_that_cannot_be_written_is_a_failure),
+	        cmocka_unit_test(closed_standard_streams_do_no_harm),
 	};
 	if (argc < 3) {
 		fprintf(stderr, "usage: test_nvme_bench PROGRAM CONFIG\n");
