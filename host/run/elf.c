@@ -252,6 +252,10 @@ bh_elf_symbol(const struct bh_elf *elf, uint64_t addr, char *out, size_t out_byt
 	out[0] = '\0';
 	for (uint32_t i = 0; i < elf->symbol_cnt && elf->symbol[i].low <= addr; i++)
 		best = &elf->symbol[i];
-	if (best != NULL && addr - best->low < BH_MAX(best->size_bytes, UINT64_C(1)))
-		snprintf(out, out_bytes, "%s+0x%lx", best->name, addr - best->low);
+	if (best == NULL || addr - best->low >= BH_MAX(best->size_bytes, UINT64_C(1)))
+		return;
+	/* A name of the file's making, for a terminal and for JSON. */
+	snprintf(out, out_bytes, "%s+0x%lx", best->name, addr - best->low);
+	for (char *c = out; *c != '\0'; c++)
+		*c = *c >= '!' && *c <= '~' ? *c : '?';
 }

@@ -143,6 +143,18 @@ test_symbols_of_a_cell(void **state)
 	bh_elf_close(&elf);
 }
 
+/* Names go to terminals and into JSON. */
+static void
+test_symbol_names_are_printable(void **state)
+{
+	struct bh_symbol symbol = {.low = 16, .size_bytes = 8, .name = "a\033[2J\xff b"};
+	const struct bh_elf elf = {.symbol = &symbol, .symbol_cnt = 1};
+	char name[64];
+	(void)state;
+	bh_elf_symbol(&elf, 18, name, sizeof(name));
+	assert_string_equal(name, "a?[2J??b+0x2");
+}
+
 static void
 test_wall_breaches(void **state)
 {
@@ -176,8 +188,11 @@ main(int argc, char **argv)
 		return 2;
 	fclose(file);
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_changed_headers),     cmocka_unit_test(test_cut_anywhere),
-	        cmocka_unit_test(test_leaves_nothing_open), cmocka_unit_test(test_symbols_of_a_cell),
+	        cmocka_unit_test(test_changed_headers),
+	        cmocka_unit_test(test_cut_anywhere),
+	        cmocka_unit_test(test_leaves_nothing_open),
+	        cmocka_unit_test(test_symbols_of_a_cell),
+	        cmocka_unit_test(test_symbol_names_are_printable),
 	        cmocka_unit_test(test_wall_breaches),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
