@@ -20,6 +20,7 @@
 #define MSIX_BAR        4u
 #define MSIX_BAR_BYTES  0x10000u
 #define MSIX_PENDING    0x8000u
+#define STEPS_MAX       64u    /* messages served before doorbells and signals are looked at again */
 #define SOCKET_TSC      80000u /* cycles between two looks at the socket while doorbells are polled: 20 to 40 us */
 #define POLLS_PER_CLOCK 128u
 #define SLEEP_MS_MAX    100
@@ -212,14 +213,15 @@ nvme_serve_open(const struct nvme_serve_options *options, struct nvme_serve **ou
 	return 0;
 }
 
-/* Everything that the socket has. Return: false when there will never be a client again. */
+/* What the socket has, in bounds: a client that never stops asking stops neither the doorbells nor us. Return: false when
+ * there will never be a client again. */
 static bool
 socket_serve(struct nvme_serve *serve)
 {
-	int did;
-	do
+	int did = 1;
+
+	for (uint32_t i = 0; i < STEPS_MAX && did == 1; i++)
 		did = vfu_server_step(serve->server);
-	while (did == 1);
 	return did != -ENOTCONN || !serve->connected_fd;
 }
 
