@@ -18,6 +18,7 @@
 #define FAULT_BYTES_MAX (256u * 1024)
 
 static volatile sig_atomic_t stop_requested;
+static struct nvme_serve *serving; /* while it may meet SIGBUS */
 
 struct options {
 	struct nvme_serve_options serve;
@@ -269,6 +270,21 @@ on_stop(int number)
 	stop_requested = number;
 }
 
+/* What a client granted and then cut off must not end the device that others will use. */
+static void
+on_bus_error(int number, siginfo_t *info, void *context)
+{
+	static const char text[] = "bulkhead softdev: the client took granted memory away: disconnected\n";
+	ssize_t done;
+
+	if (serving == NULL || info->si_code != BUS_ADRERR || !nvme_serve_bus_error(serving, info->si_addr)) {
+		signal(number, SIG_DFL); /* the access is tried again, and that is the end */
+		return;
+	}
+	done = write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)done; /* nobody to tell */
+}
+
 /*
  * A device of a supervisor (--fd) ends with it, and not by the terminal's SIGINT, which the supervisor answers by draining
  * the cell first.
@@ -277,10 +293,12 @@ static void
 signals_set(bool with_parent)
 {
 	struct sigaction stop = {.sa_handler = on_stop}, ignore = {.sa_handler = SIG_IGN};
+	struct sigaction bus_error = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, with_parent ? &ignore : &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGBUS, &bus_error, NULL);
 	if (with_parent)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
@@ -350,7 +368,9 @@ serve_nvme(struct options *options)
 	}
 	if (!with_parent)
 		print_ready(&options->serve);
+	serving = serve;
 	nvme_serve_run(serve, &stop_requested);
+	serving = NULL;
 	nvme_serve_stats(serve, &stats);
 	nvme_serve_close(serve);
 	if (!with_parent)

@@ -282,6 +282,12 @@ nvme_serve_run(struct nvme_serve *serve, const volatile sig_atomic_t *stop)
 	}
 }
 
+bool
+nvme_serve_bus_error(struct nvme_serve *serve, const void *addr)
+{
+	return vfu_server_dma_patch(serve->server, addr);
+}
+
 void
 nvme_serve_stats(const struct nvme_serve *serve, struct nvme_model_stats *out)
 {

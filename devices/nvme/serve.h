@@ -35,6 +35,9 @@ BH_MUST_CHECK int nvme_serve_open(const struct nvme_serve_options *options, stru
  */
 void nvme_serve_run(struct nvme_serve *serve, const volatile sig_atomic_t *stop);
 
+/* nvme_serve_bus_error - see vfu_server_dma_patch(). From a handler of SIGBUS. */
+BH_MUST_CHECK bool nvme_serve_bus_error(struct nvme_serve *serve, const void *addr);
+
 /* nvme_serve_stats - see nvme_model_stats_get(). */
 void nvme_serve_stats(const struct nvme_serve *serve, struct nvme_model_stats *out);
 

@@ -122,6 +122,21 @@ vfu_handle_dma_map(struct vfu_server *server, struct vfu_message *message)
 	return 0;
 }
 
+bool
+vfu_server_dma_patch(struct vfu_server *server, const void *addr)
+{
+	for (uint32_t i = 0; i < server->mapping_cnt; i++) {
+		const struct vfu_mapping *mapping = &server->mapping[i];
+		uint64_t offset = (uintptr_t)addr - (uintptr_t)mapping->mmap_base;
+		if (mapping->mmap_base == NULL || offset >= mapping->mmap_bytes)
+			continue;
+		vfu_lose(server);
+		return mmap(mapping->mmap_base, mapping->mmap_bytes, PROT_READ | PROT_WRITE,
+		            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+	}
+	return false;
+}
+
 static void
 drop_mapping(struct vfu_server *server, uint32_t idx)
 {

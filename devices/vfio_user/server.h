@@ -242,6 +242,16 @@ BH_MUST_CHECK int vfu_server_dma_read(struct vfu_server *server, uint64_t iova, 
 BH_MUST_CHECK int vfu_server_dma_write(struct vfu_server *server, uint64_t iova, const void *data, uint64_t size_bytes);
 
 /**
+ * vfu_server_dma_patch - a client took memory away that it had granted: let the access that found out go on
+ * @addr: where a load or store of this process met SIGBUS
+ *
+ * The whole mapping becomes private zeroes, and the client is disconnected by the next step.
+ * Context: a handler of SIGBUS in the server's thread (async-signal-safe).
+ * Return: true; false if the address is in no mapping of the client: the fault is somebody else's.
+ */
+BH_MUST_CHECK bool vfu_server_dma_patch(struct vfu_server *server, const void *addr);
+
+/**
  * vfu_server_irq - raise an interrupt
  * @vector: of the type in use: MSI-X if the client assigned an eventfd to any of its vectors, else MSI, else INTx
  * (always vector 0)

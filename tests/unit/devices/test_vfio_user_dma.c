@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 
 enum {
 	R = 1,
@@ -63,6 +64,37 @@ test_map_refuses(void **state)
 	close(fd);
 	assert_int_equal(f->toy.mapped_cnt, 0);
 	assert_null(vfu_server_dma_translate(f->server, 0x1000, 1, VFU_DMA_READ));
+}
+
+static struct vfu_server *patched;
+
+static void
+on_bus_error(int number, siginfo_t *info, void *context)
+{
+	if (!vfu_server_dma_patch(patched, info->si_addr))
+		signal(number, SIG_DFL);
+}
+
+/* The client cuts its file after it granted it. */
+static void
+test_memory_taken_away(void **state)
+{
+	struct fixture *f = *state;
+	struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO}, before;
+	uint8_t data[4] = {1, 2, 3, 4};
+	int fd = memory_file(0x2000), elsewhere = 0;
+	map_file(f, RW, fd, 0, 0x10000, 0x2000);
+	assert_false(vfu_server_dma_patch(f->server, &elsewhere));
+	assert_true(vfu_server_connected(f->server));
+	assert_int_equal(ftruncate(fd, 0), 0);
+	patched = f->server;
+	assert_int_equal(sigaction(SIGBUS, &action, &before), 0);
+	assert_int_equal(vfu_server_dma_read(f->server, 0x11ffc, data, 4), 0);
+	assert_memory_equal(data, "\0\0\0\0", 4);
+	assert_int_equal(sigaction(SIGBUS, &before, NULL), 0);
+	assert_disconnected(f);
+	assert_int_equal(f->toy.unmapping_cnt, 1);
+	close(fd);
 }
 
 static void
@@ -447,6 +479,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(test_map_refuses),
+	        TEST(test_memory_taken_away),
 	        TEST(test_map_of_a_read_only_file),
 	        TEST(test_too_many_descriptors),
 	        TEST(test_overlap),
