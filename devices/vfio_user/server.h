@@ -151,9 +151,9 @@ struct vfu_server;
  * @path:    where to listen, or NULL. A socket that nobody listens on any more is replaced. Removed by
  * vfu_server_destroy().
  * @conn_fd: with path NULL: a connected stream socket, owned by the server from a successful return on. When its client
- * goes, vfu_server_step() returns -ENOTCONN for ever. Return: 0; -EINVAL the description is wrong; -ENAMETOOLONG;
- * -EADDRINUSE somebody listens on path; or what socket, bind, listen, memfd_create or mmap said (-EACCES, -ENOENT,
- * -ENOMEM, -EMFILE).
+ * goes, vfu_server_step() returns -ENOTCONN for ever.
+ * Return: 0; -EINVAL the description is wrong; -ENAMETOOLONG; -EADDRINUSE somebody listens on path; or what socket,
+ * bind, listen, memfd_create or mmap said (-EACCES, -ENOENT, -ENOMEM, -EMFILE).
  */
 BH_MUST_CHECK int vfu_server_create(const struct vfu_device *device, const char *path, int conn_fd,
                                     struct vfu_server **out);
@@ -216,8 +216,9 @@ void *vfu_server_dma_translate_slow(struct vfu_server *server, uint64_t iova, ui
  * @prot: VFU_DMA_READ, VFU_DMA_WRITE or both
  *
  * The range must lie in one mapping that the client granted for that access. Valid until dma_unmapping() or reset() is
- * called. A hit in the mapping of the last call costs a few instructions; otherwise a binary search. Return: the
- * address; NULL if the client did not grant it, or gave no descriptor for it (vfu_server_dma_read() tells which).
+ * called. A hit in the mapping of the last call costs a few instructions; otherwise a binary search.
+ * Return: the address; NULL if the client did not grant it, or gave no descriptor for it (vfu_server_dma_read() tells
+ * which).
  */
 BH_INLINE void *
 vfu_server_dma_translate(struct vfu_server *server, uint64_t iova, uint64_t size_bytes, uint32_t prot)
@@ -234,8 +235,9 @@ vfu_server_dma_translate(struct vfu_server *server, uint64_t iova, uint64_t size
  * descriptor
  *
  * A message waits for its reply, at most VFU_DMA_TIMEOUT_NS; commands that the client sends meanwhile are kept for the
- * next steps. Not from inside a callback other than region_read and region_write. Return: 0; -EFAULT the client did not
- * grant it; -ENOTCONN no client; -ETIMEDOUT; -EIO or the client's errno: it refused.
+ * next steps. Not from inside a callback other than region_read and region_write.
+ * Return: 0; -EFAULT the client did not grant it; -ENOTCONN no client; -ETIMEDOUT; -EIO or the client's errno: it
+ * refused.
  */
 #define VFU_DMA_TIMEOUT_NS UINT64_C(2000000000)
 BH_MUST_CHECK int vfu_server_dma_read(struct vfu_server *server, uint64_t iova, void *out_data, uint64_t size_bytes);
@@ -257,7 +259,8 @@ BH_MUST_CHECK bool vfu_server_dma_patch(struct vfu_server *server, const void *a
  * (always vector 0)
  *
  * A masked vector is remembered and raised when it is unmasked. INTx masks itself when raised until the client unmasks
- * it. Return: 0 raised or remembered; -ENOENT no eventfd for this vector; -EINVAL no such vector; -ENOTCONN no client.
+ * it.
+ * Return: 0 raised or remembered; -ENOENT no eventfd for this vector; -EINVAL no such vector; -ENOTCONN no client.
  */
 int vfu_server_irq(struct vfu_server *server, uint32_t vector);
 

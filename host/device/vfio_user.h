@@ -20,10 +20,11 @@
  * @socket_path: where the server listens; with socket_fd, only named in messages, and may be NULL
  *
  * On success bar[] has the sizes and the mappable windows (their descriptors belong to the back end), and the PCI
- * identity. Return: 0; -ENOENT, -EACCES, -ECONNREFUSED, -ENOTSOCK, -EPROTOTYPE, -ENAMETOOLONG about the socket;
- * -ETIMEDOUT no answer in time; -ENODEV it closed the connection; -EPROTO it broke the protocol; -EPROTONOSUPPORT
- * another major version; -ENOTSUP not a PCI device, or no configuration space; or the errno of its error reply. `error`
- * says what and what to do; it may be NULL.
+ * identity.
+ * Return: 0; -ENOENT, -EACCES, -ECONNREFUSED, -ENOTSOCK, -EPROTOTYPE, -ENAMETOOLONG about the socket; -ETIMEDOUT no
+ * answer in time; -ENODEV it closed the connection; -EPROTO it broke the protocol; -EPROTONOSUPPORT another major
+ * version; -ENOTSUP not a PCI device, or no configuration space; or the errno of its error reply. `error` says what and
+ * what to do; it may be NULL.
  */
 BH_MUST_CHECK int bh_vfio_user_open(const char *name, int socket_fd, const char *socket_path, struct bh_backend **out,
                                     struct bh_error *error);
@@ -39,7 +40,8 @@ void bh_vfio_user_set_timeout(struct bh_backend *backend, uint64_t timeout_ns);
  * bh_vfio_user_fd - readable when the server wants something or has gone; for poll() only; -1 once it was given up
  *
  * bh_vfio_user_service - answer what the server sent by itself: its DMA reads and writes of memory without a descriptor
- * Never waits. Return: 0; -ENODEV the server is gone (or was given up), with the reason in `error`.
+ * Never waits.
+ * Return: 0; -ENODEV the server is gone (or was given up), with the reason in `error`.
  */
 int bh_vfio_user_fd(const struct bh_backend *backend);
 BH_MUST_CHECK int bh_vfio_user_service(struct bh_backend *backend, struct bh_error *error);
@@ -58,7 +60,8 @@ uint32_t bh_vfio_user_irq_cnt(const struct bh_backend *backend, uint32_t irq_ind
  * @bools:     with DATA_BOOL: vector_cnt bytes
  *
  * More eventfds than the server takes in one message go in several. DATA_NONE | ACTION_TRIGGER with start and
- * vector_cnt 0 disables the type. Return: 0; -EINVAL arguments that contradict each other; or as for any message.
+ * vector_cnt 0 disables the type.
+ * Return: 0; -EINVAL arguments that contradict each other; or as for any message.
  */
 BH_MUST_CHECK int bh_vfio_user_set_irqs(struct bh_backend *backend, uint32_t irq_index, uint32_t flags, uint32_t start,
                                         uint32_t vector_cnt, const int *eventfds, const uint8_t *bools,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Numbers and CPU lists as text. Return: 0; -EINVAL not such a value; -ERANGE too large.
+ * Numbers and CPU lists as text.
+ * Return: 0; -EINVAL not such a value; -ERANGE too large.
  */
 #ifndef HOST_RUN_UNITS_H
 #define HOST_RUN_UNITS_H

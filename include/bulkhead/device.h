@@ -38,7 +38,8 @@ BH_MUST_CHECK int bh_reg_write64(const struct bh_device *device, uint32_t bar, u
 /**
  * bh_device_reset - ask the supervisor to reset the whole function (FLR or the back end's equal)
  *
- * Mappings stay; all registers are at their reset values after it. Return: as for the registers.
+ * Mappings stay; all registers are at their reset values after it.
+ * Return: as for the registers.
  */
 BH_MUST_CHECK int bh_device_reset(const struct bh_device *device);
 

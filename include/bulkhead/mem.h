@@ -31,8 +31,9 @@ void *bh_bump_alloc(struct bh_bump *bump, size_t size_bytes, size_t align);
  * bh_dma_alloc - memory in the arena that lives as long as the cell, zeroed
  * @align: a power of two; rings want 4096
  *
- * Context: any core (a spin lock guards it); start-up and control paths. Return: NULL when the arena is too small (make
- * `[cell] arena` larger), for a size of 0, or if align is no power of two.
+ * Context: any core (a spin lock guards it); start-up and control paths.
+ * Return: NULL when the arena is too small (make `[cell] arena` larger), for a size of 0, or if align is no power of
+ * two.
  */
 void *bh_dma_alloc(size_t size_bytes, size_t align);
 
