@@ -19,13 +19,14 @@
 #define ARGS_MAX 48
 
 static const char *program, *config;
+static const char *duration = "500ms";
 
 /* Runs examples/nvme-bench.conf for a short while with overrides; NULL ends the list. Returns the parsed JSON. */
 static json_t *
 bench(int want_code, const char *const *sets)
 {
 	const char *argv[ARGS_MAX] = {program,      "run",           config,  "--json",
-	                              "--duration", "300ms",         "--set", "device.nvme0.size=64M",
+	                              "--duration", duration,        "--set", "device.nvme0.size=64M",
 	                              "--set",      "cell.arena=96M"};
 	struct command_result result;
 	size_t cnt = 10;
@@ -183,6 +184,23 @@ every_block_size_and_depth(void **state)
 	}
 }
 
+/* Host, device and both cores of the cell share two CPUs here: how long the first write takes is the scheduler's choice. */
+static json_t *
+bench_until_checked(const char *const *sets)
+{
+	static const char *const durations[] = {"1s", "5s", "20s"};
+	json_t *json = NULL;
+	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
+		json_decref(json);
+		duration = durations[i];
+		json = bench(0, sets);
+		if (number(json, "app.verify.checked") > 0)
+			break;
+	}
+	duration = "500ms";
+	return json;
+}
+
 static void
 two_cores_share_a_device(void **state)
 {
@@ -190,7 +208,8 @@ two_cores_share_a_device(void **state)
 		print_message("skipped: needs two CPUs\n");
 		skip();
 	}
-	json_t *json = bench(0, SETS("cell.cpus=0,1", "nvme-bench.pattern=verify", "nvme-bench.queue_depth=16"));
+	json_t *json =
+	        bench_until_checked(SETS("cell.cpus=0,1", "nvme-bench.pattern=verify", "nvme-bench.queue_depth=16"));
 	assert_true(json_array_size(json_object_get(json, "cpus")) == 2);
 	assert_true(number(json, "app.verify.checked") > 0);
 	assert_true(number(json, "app.errors") == 0);
