@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <string.h>
 
+#define UNASKED_MAX 64u /* messages served in one look at a channel */
+
 const char *
 bh_vfu_command_name(uint16_t command)
 {
@@ -102,7 +104,8 @@ static int
 drain(struct bh_vfu_client *client, struct vfu_channel *channel, const struct vfio_user_header *sent,
       struct vfu_message *out, uint64_t deadline_ns, struct bh_error *error)
 {
-	for (;;) {
+	/* With nothing asked for, a server that never stops talking must not keep us: the next look goes on. */
+	for (unsigned cnt = 0; sent != NULL || cnt < UNASKED_MAX; cnt++) {
 		int got = vfu_channel_receive(channel, out);
 		if (got < 0)
 			return lost_in(client, sent ? bh_vfu_command_name(sent->command) : NULL, got, error);
@@ -122,6 +125,7 @@ drain(struct bh_vfu_client *client, struct vfu_channel *channel, const struct vf
 		if (vfu_clock_ns() >= deadline_ns)
 			return 0;
 	}
+	return 0;
 }
 
 static int

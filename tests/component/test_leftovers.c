@@ -248,7 +248,44 @@ test_confined_supervisor(void **state)
 	}
 }
 
-/* Where the machine has hugepages to spare: the cell lies on them, and they come back. */
+#define HUGEPAGES_FILE "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+/* Return: what the file held before. */
+static unsigned long
+hugepages_set(unsigned long cnt)
+{
+	unsigned long before = 0;
+	FILE *file = fopen(HUGEPAGES_FILE, "r+");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%lu", &before) == 1) {
+		rewind(file);
+		fprintf(file, "%lu", cnt);
+	}
+	fclose(file);
+	return before;
+}
+
+static unsigned long hugepages_before;
+
+/* The test reserves what it needs and gives it back; the supervisor itself never changes the number. */
+static int
+reserve_hugepages(void **state)
+{
+	hugepages_before = hugepages_set(64);
+	if (hugepages_before > 64)
+		hugepages_set(hugepages_before);
+	return 0;
+}
+
+static int
+return_hugepages(void **state)
+{
+	hugepages_set(hugepages_before);
+	return 0;
+}
+
+/* The cell lies on hugepages, and they come back. */
 static void
 test_hugepages_come_back(void **state)
 {
@@ -308,9 +345,12 @@ main(int argc, char **argv)
 {
 	args_take(argc, argv);
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_kill_9_of_the_supervisor), cmocka_unit_test(test_sigterm_of_the_supervisor),
-	        cmocka_unit_test(test_every_other_end),          cmocka_unit_test(test_no_descriptor_is_lost),
-	        cmocka_unit_test(test_hugepages_come_back),      cmocka_unit_test(test_confined_supervisor),
+	        cmocka_unit_test(test_kill_9_of_the_supervisor),
+	        cmocka_unit_test(test_sigterm_of_the_supervisor),
+	        cmocka_unit_test(test_every_other_end),
+	        cmocka_unit_test(test_no_descriptor_is_lost),
+	        cmocka_unit_test_setup_teardown(test_hugepages_come_back, reserve_hugepages, return_hugepages),
+	        cmocka_unit_test(test_confined_supervisor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
