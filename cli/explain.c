@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 
 static void
 usage(FILE *stream)

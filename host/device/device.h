@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * A device back end, as the supervisor uses it: VFIO (comes with the lab) and vfio-user behind one table of functions.
+ * A device back end, as the supervisor uses it: VFIO (vfio.h) and vfio-user (vfio_user.h) behind one table of functions.
  *
  * Life: open, read the BAR table, map the arena for DMA, serve the mailbox, reset, unmap, close. Teardown order, always:
  * reset (quiesce), wait for its proof, unmap, close. One thread. Nothing here waits without a deadline.
@@ -47,6 +47,8 @@ struct bh_backend_ops {
 	                              uint64_t *out_value, struct bh_error *);
 	BH_MUST_CHECK int (*reg_write)(struct bh_backend *, uint32_t bar, uint64_t offset, uint32_t width_bytes,
 	                               uint64_t value, struct bh_error *);
+	/* What the other end wants of us, without waiting. -ENODEV: the device is gone, or asked back; `error` says which. */
+	BH_MUST_CHECK int (*service)(struct bh_backend *, struct bh_error *);
 	/* Reset the function; when it returns 0 the device does no DMA any more. */
 	BH_MUST_CHECK int (*reset)(struct bh_backend *, struct bh_error *);
 	/* Frees everything; the pointer is dead after it. */

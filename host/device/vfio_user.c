@@ -33,10 +33,11 @@ read_device_info(struct bh_vfu_client *client, struct bh_error *error)
 	memcpy(&info, reply.payload, sizeof(info));
 	vfu_message_release(&reply);
 	if (!(info.flags & VFIO_USER_DEVICE_PCI) || info.num_regions <= VFIO_USER_REGION_CONFIG)
-		return bh_vfu_fail(error, -ENOTSUP, "E044",
-		                   "device %s: the server at %s serves no PCI device (flags %#x, %u regions). bulkhead "
-		                   "drives PCI devices only",
-		                   client->backend.name, client->peer, info.flags, info.num_regions);
+		return bh_error_set(
+		        error, "E044", -ENOTSUP,
+		        "device %s: the server at %s serves no PCI device (flags %#x, %u regions). bulkhead "
+		        "drives PCI devices only",
+		        client->backend.name, client->peer, info.flags, info.num_regions);
 	client->device_flags = info.flags;
 	client->irq_cnt = info.num_irqs;
 	return 0;
@@ -82,9 +83,9 @@ read_identity(struct bh_vfu_client *client, struct bh_error *error)
 {
 	uint64_t id, class_code;
 	if (client->config_bytes < PCI_HEADER_BYTES)
-		return bh_vfu_fail(error, -ENOTSUP, "E044",
-		                   "device %s: the server at %s has no PCI configuration space (%llu bytes)",
-		                   client->backend.name, client->peer, (unsigned long long)client->config_bytes);
+		return bh_error_set(error, "E044", -ENOTSUP,
+		                    "device %s: the server at %s has no PCI configuration space (%llu bytes)",
+		                    client->backend.name, client->peer, (unsigned long long)client->config_bytes);
 	int err = bh_vfu_region_read(client, VFIO_USER_REGION_CONFIG, PCI_VENDOR, 4, &id, error);
 	if (err == 0)
 		err = bh_vfu_region_read(client, VFIO_USER_REGION_CONFIG, PCI_CLASS, 4, &class_code, error);
@@ -94,9 +95,9 @@ read_identity(struct bh_vfu_client *client, struct bh_error *error)
 	client->backend.pci_device = (uint16_t)(id >> 16);
 	client->backend.pci_class = (uint32_t)class_code >> 8;
 	if (client->backend.pci_vendor == 0xffff)
-		return bh_vfu_fail(error, -ENODEV, "E047",
-		                   "device %s: the server at %s answers, but its device is not there (all ones)",
-		                   client->backend.name, client->peer);
+		return bh_error_set(error, "E047", -ENODEV,
+		                    "device %s: the server at %s answers, but its device is not there (all ones)",
+		                    client->backend.name, client->peer);
 	return 0;
 }
 
@@ -107,9 +108,10 @@ check_bar(const struct bh_backend *backend, uint32_t bar, uint64_t offset, uint3
 	uint64_t size_bytes = bar < BH_DEVICE_BARS_MAX ? backend->bar[bar].size_bytes : 0;
 	if (width_ok && offset % width_bytes == 0 && offset < size_bytes && width_bytes <= size_bytes - offset)
 		return 0;
-	return bh_vfu_fail(error, -EINVAL, "E046",
-	                   "device %s: no register of %u bytes at offset %#llx of BAR %u (which has %#llx bytes)",
-	                   backend->name, width_bytes, (unsigned long long)offset, bar, (unsigned long long)size_bytes);
+	return bh_error_set(error, "E046", -EINVAL,
+	                    "device %s: no register of %u bytes at offset %#llx of BAR %u (which has %#llx bytes)",
+	                    backend->name, width_bytes, (unsigned long long)offset, bar,
+	                    (unsigned long long)size_bytes);
 }
 
 static int
@@ -134,8 +136,8 @@ check_config(struct bh_vfu_client *client, uint32_t offset, uint32_t width_bytes
 	bool width_ok = width_bytes <= 4 && BH_IS_POW2(width_bytes);
 	if (width_ok && offset % width_bytes == 0 && (uint64_t)offset + width_bytes <= client->config_bytes)
 		return 0;
-	return bh_vfu_fail(error, -EINVAL, "E046", "device %s: no %u bytes at %#x of configuration space",
-	                   client->backend.name, width_bytes, offset);
+	return bh_error_set(error, "E046", -EINVAL, "device %s: no %u bytes at %#x of configuration space",
+	                    client->backend.name, width_bytes, offset);
 }
 
 int
@@ -168,8 +170,8 @@ reset(struct bh_backend *backend, struct bh_error *error)
 	struct bh_vfu_client *client = bh_vfu_client_of(backend);
 	const struct bh_vfu_call call = {.command = VFIO_USER_DEVICE_RESET, .timeout_factor = BH_VFU_RESET_FACTOR};
 	if (!client->lost && !(client->device_flags & VFIO_USER_DEVICE_RESETTABLE))
-		return bh_vfu_fail(error, -ENOTSUP, "E049", "device %s: the server at %s offers no device reset",
-		                   backend->name, client->peer);
+		return bh_error_set(error, "E049", -ENOTSUP, "device %s: the server at %s offers no device reset",
+		                    backend->name, client->peer);
 	int err = bh_vfu_call(client, &call, NULL, error);
 	return err ? err : enable_device(client, error);
 }
@@ -196,6 +198,7 @@ static const struct bh_backend_ops ops = {
         .dma_unmap = bh_vfu_dma_unmap,
         .reg_read = reg_read,
         .reg_write = reg_write,
+        .service = bh_vfio_user_service,
         .reset = reset,
         .close = close_client,
 };
@@ -225,13 +228,13 @@ bh_vfio_user_open_timeout(const char *name, int socket_fd, const char *socket_pa
                           struct bh_backend **out, struct bh_error *error)
 {
 	if (socket_fd < 0 && socket_path == NULL)
-		return bh_vfu_fail(error, -EINVAL, "E040", "device %s: no socket given. Set `socket` in [device %s]",
-		                   name, name);
+		return bh_error_set(error, "E040", -EINVAL, "device %s: no socket given. Set `socket` in [device %s]",
+		                    name, name);
 	struct bh_vfu_client *client = allocate(name, socket_fd, socket_path, timeout_ns);
 	if (client == NULL) {
 		if (socket_fd >= 0)
 			close(socket_fd);
-		return bh_vfu_fail(error, -ENOMEM, "E042", "device %s: out of memory", name);
+		return bh_error_set(error, "E042", -ENOMEM, "device %s: out of memory", name);
 	}
 	int err = bh_vfu_connect(client, socket_fd, socket_path, error);
 	if (err == 0)

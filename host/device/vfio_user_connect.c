@@ -20,42 +20,42 @@ explain_connect(const struct bh_vfu_client *client, int err, struct bh_error *er
 	const char *name = client->backend.name, *peer = client->peer;
 	switch (-err) {
 	case ENOENT:
-		return bh_vfu_fail(
-		        error, err, "E040",
+		return bh_error_set(
+		        error, "E040", err,
 		        "device %s: no socket %s. Start the device first, or correct `socket` in [device %s]", name,
 		        peer, name);
 	case ENOTSOCK:
-		return bh_vfu_fail(
-		        error, err, "E040",
+		return bh_error_set(
+		        error, "E040", err,
 		        "device %s: %s is not a socket. Correct `socket` in [device %s]: it names the path that "
 		        "a vfio-user device listens on",
 		        name, peer, name);
 	case EPROTOTYPE:
-		return bh_vfu_fail(error, err, "E040",
-		                   "device %s: %s is not a stream socket, so no vfio-user device. Correct `socket` in "
-		                   "[device %s]",
-		                   name, peer, name);
+		return bh_error_set(error, "E040", err,
+		                    "device %s: %s is not a stream socket, so no vfio-user device. Correct `socket` in "
+		                    "[device %s]",
+		                    name, peer, name);
 	case EACCES:
 	case EPERM:
-		return bh_vfu_fail(error, err, "E041",
-		                   "device %s: no permission to connect to %s. Give this user write permission on the "
-		                   "socket and search permission on its directories",
-		                   name, peer);
+		return bh_error_set(error, "E041", err,
+		                    "device %s: no permission to connect to %s. Give this user write permission on the "
+		                    "socket and search permission on its directories",
+		                    name, peer);
 	case ECONNREFUSED:
-		return bh_vfu_fail(
-		        error, err, "E040",
+		return bh_error_set(
+		        error, "E040", err,
 		        "device %s: nobody listens on %s. The device that made the socket has ended: start it "
 		        "again",
 		        name, peer);
 	case ETIMEDOUT:
-		return bh_vfu_fail(
-		        error, err, "E045",
+		return bh_error_set(
+		        error, "E045", err,
 		        "device %s: the server at %s accepts no connection (its queue stayed full for %llu ms). "
 		        "Is it hung, or serving another client?",
 		        name, peer, (unsigned long long)(client->timeout_ns / 1000000));
 	default:
-		return bh_vfu_fail(error, err, "E042", "device %s: cannot connect to %s: %s", name, peer,
-		                   strerror(-err));
+		return bh_error_set(error, "E042", err, "device %s: cannot connect to %s: %s", name, peer,
+		                    strerror(-err));
 	}
 }
 
@@ -165,11 +165,11 @@ check_version(struct bh_vfu_client *client, struct vfu_message *reply, struct bh
 	const char *reason;
 	memcpy(&version, reply->payload, sizeof(version));
 	if (version.major != VFIO_USER_VERSION_MAJOR || version.minor > VFIO_USER_VERSION_MINOR) {
-		bh_vfu_fail(&why, 0, "E043",
-		            "device %s: the server at %s speaks vfio-user %u.%u, this program %u.%u: they cannot work "
-		            "together. Use a server that speaks %u.%u",
-		            client->backend.name, client->peer, version.major, version.minor, VFIO_USER_VERSION_MAJOR,
-		            VFIO_USER_VERSION_MINOR, VFIO_USER_VERSION_MAJOR, VFIO_USER_VERSION_MINOR);
+		bh_error_set(&why, "E043", 0,
+		             "device %s: the server at %s speaks vfio-user %u.%u, this program %u.%u: they cannot work "
+		             "together. Use a server that speaks %u.%u",
+		             client->backend.name, client->peer, version.major, version.minor, VFIO_USER_VERSION_MAJOR,
+		             VFIO_USER_VERSION_MINOR, VFIO_USER_VERSION_MAJOR, VFIO_USER_VERSION_MINOR);
 		return bh_vfu_lose(client, -EPROTONOSUPPORT, &why, error);
 	}
 	int err = vfu_capabilities_parse(reply->payload + sizeof(version),
@@ -193,7 +193,7 @@ bh_vfu_agree_version(struct bh_vfu_client *client, struct bh_error *error)
 	};
 	char *text = vfu_capabilities_format(&ours);
 	if (text == NULL)
-		return bh_vfu_fail(error, -ENOMEM, "E042", "device %s: out of memory", client->backend.name);
+		return bh_error_set(error, "E042", -ENOMEM, "device %s: out of memory", client->backend.name);
 	struct vfu_message reply = {0};
 	const struct bh_vfu_call call = {.command = VFIO_USER_VERSION,
 	                                 .head = &version,

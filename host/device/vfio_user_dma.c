@@ -25,8 +25,8 @@ reserve_map(struct bh_vfu_client *client, struct bh_error *error)
 {
 	const char *name = client->backend.name;
 	if (client->map_cnt >= client->server.max_dma_maps)
-		return bh_vfu_fail(
-		        error, -ENOSPC, "E052",
+		return bh_error_set(
+		        error, "E052", -ENOSPC,
 		        "device %s: the server at %s takes %llu DMA maps at most. Use larger pages, so that the "
 		        "arena is fewer pieces",
 		        name, client->peer, (unsigned long long)client->server.max_dma_maps);
@@ -35,7 +35,7 @@ reserve_map(struct bh_vfu_client *client, struct bh_error *error)
 	uint32_t room = client->map_room ? 2 * client->map_room : 8;
 	struct bh_vfu_map *map = realloc(client->map, room * sizeof(*map));
 	if (map == NULL)
-		return bh_vfu_fail(error, -ENOMEM, "E052", "device %s: out of memory", name);
+		return bh_error_set(error, "E052", -ENOMEM, "device %s: out of memory", name);
 	client->map = map;
 	client->map_room = room;
 	return 0;
@@ -72,10 +72,10 @@ check_range(struct bh_vfu_client *client, uint64_t iova, uint64_t size_bytes, ui
 	uint64_t bits = iova | size_bytes | fd_offset;
 	if (size_bytes > 0 && bits % BH_PAGE_BYTES == 0 && iova + (size_bytes - 1) >= iova)
 		return 0;
-	return bh_vfu_fail(error, -EINVAL, "E052",
-	                   "device %s: cannot map %#llx bytes at IOVA %#llx from offset %#llx: not whole pages",
-	                   client->backend.name, (unsigned long long)size_bytes, (unsigned long long)iova,
-	                   (unsigned long long)fd_offset);
+	return bh_error_set(error, "E052", -EINVAL,
+	                    "device %s: cannot map %#llx bytes at IOVA %#llx from offset %#llx: not whole pages",
+	                    client->backend.name, (unsigned long long)size_bytes, (unsigned long long)iova,
+	                    (unsigned long long)fd_offset);
 }
 
 int
@@ -87,14 +87,14 @@ bh_vfu_dma_map(struct bh_backend *backend, uint64_t iova, uint64_t size_bytes, i
 	if (err)
 		return err;
 	if (client->server.max_msg_fds == 0)
-		return bh_vfu_fail(error, -ENOTSUP, "E052",
-		                   "device %s: the server at %s takes no descriptors, so it cannot reach the arena",
-		                   backend->name, client->peer);
+		return bh_error_set(error, "E052", -ENOTSUP,
+		                    "device %s: the server at %s takes no descriptors, so it cannot reach the arena",
+		                    backend->name, client->peer);
 	/* Ours too: the server may ask for it by message all the same ("all of these operations must be supported"). */
 	void *addr = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)fd_offset);
 	if (addr == MAP_FAILED)
-		return bh_vfu_fail(error, -errno, "E052", "device %s: cannot map memory for DMA: %s", backend->name,
-		                   strerror(errno));
+		return bh_error_set(error, "E052", -errno, "device %s: cannot map memory for DMA: %s", backend->name,
+		                    strerror(errno));
 	const struct bh_vfu_map map = {iova, size_bytes, addr, size_bytes};
 	err = send_map(client, &map, &fd, fd_offset, error);
 	if (err)
@@ -130,9 +130,9 @@ bh_vfu_dma_unmap(struct bh_backend *backend, uint64_t iova, uint64_t size_bytes,
 	        .command = VFIO_USER_DMA_UNMAP, .head = &request, .head_bytes = sizeof(request)};
 	struct bh_vfu_map *map = find_map(client, iova, size_bytes);
 	if (map == NULL || map->iova != iova || map->size_bytes != size_bytes)
-		return bh_vfu_fail(error, -ENOENT, "E052",
-		                   "device %s: %#llx bytes at IOVA %#llx are not mapped as one piece", backend->name,
-		                   (unsigned long long)size_bytes, (unsigned long long)iova);
+		return bh_error_set(error, "E052", -ENOENT,
+		                    "device %s: %#llx bytes at IOVA %#llx are not mapped as one piece", backend->name,
+		                    (unsigned long long)size_bytes, (unsigned long long)iova);
 	int err = bh_vfu_call(client, &call, NULL, error);
 	if (err)
 		return err;

@@ -47,8 +47,8 @@ bh_vfio_user_set_irqs(struct bh_backend *backend, uint32_t irq_index, uint32_t f
 	uint32_t total = bh_vfio_user_irq_cnt(backend, irq_index);
 	bool inside = irq_index < VFIO_USER_IRQ_CNT && start <= total && vector_cnt <= total - start;
 	if (!inside || !is_consistent(flags, start, vector_cnt, eventfds, bools))
-		return bh_vfu_fail(
-		        error, -EINVAL, "E052",
+		return bh_error_set(
+		        error, "E052", -EINVAL,
 		        "device %s: interrupt request does not fit: type %u has %u vectors, asked for %u from "
 		        "%u with flags %#x",
 		        backend->name, irq_index, total, vector_cnt, start, flags);
@@ -58,8 +58,8 @@ bh_vfio_user_set_irqs(struct bh_backend *backend, uint32_t irq_index, uint32_t f
 		step = BH_MIN(step, VFU_CHANNEL_FDS_MAX);
 	}
 	if (eventfds && step == 0)
-		return bh_vfu_fail(error, -ENOTSUP, "E052", "device %s: the server takes no descriptors",
-		                   backend->name);
+		return bh_error_set(error, "E052", -ENOTSUP, "device %s: the server takes no descriptors",
+		                    backend->name);
 	uint32_t done = 0;
 	do {
 		struct vfio_user_irq_set set = {

@@ -45,10 +45,10 @@ bh_vfu_broken(struct bh_vfu_client *client, const char *what, struct bh_error *e
 {
 	struct bh_error why;
 	int err =
-	        bh_vfu_fail(&why, -EPROTO, "E048",
-	                    "device %s: the server at %s broke the vfio-user protocol: %s. Check that the socket is a "
-	                    "vfio-user device's, and the server's version",
-	                    client->backend.name, client->peer, what);
+	        bh_error_set(&why, "E048", -EPROTO,
+	                     "device %s: the server at %s broke the vfio-user protocol: %s. Check that the socket is a "
+	                     "vfio-user device's, and the server's version",
+	                     client->backend.name, client->peer, what);
 	return bh_vfu_lose(client, err, &why, error);
 }
 
@@ -61,18 +61,18 @@ lost_in(struct bh_vfu_client *client, const char *during, int err, struct bh_err
 	if (err == -EPROTO)
 		return bh_vfu_broken(client, "a message with an impossible size", error);
 	if (err == -ETIMEDOUT)
-		bh_vfu_fail(&why, err, "E045",
-		            "device %s: the server at %s did not answer %s in time (%llu ms). Is it running and not "
-		            "serving another client? See its log",
-		            name, client->peer, during, (unsigned long long)(client->timeout_ns / 1000000));
+		bh_error_set(&why, "E045", err,
+		             "device %s: the server at %s did not answer %s in time (%llu ms). Is it running and not "
+		             "serving another client? See its log",
+		             name, client->peer, during, (unsigned long long)(client->timeout_ns / 1000000));
 	else if (err == -ENODEV || err == -ECONNRESET)
-		err = bh_vfu_fail(&why, -ENODEV, "E047",
-		                  "device %s is gone: the server at %s closed the connection %s%s. It ended, or "
-		                  "serves another client; see its log",
-		                  name, client->peer, during ? "during " : "while idle", during ? during : "");
+		err = bh_error_set(&why, "E047", -ENODEV,
+		                   "device %s is gone: the server at %s closed the connection %s%s. It ended, or "
+		                   "serves another client; see its log",
+		                   name, client->peer, during ? "during " : "while idle", during ? during : "");
 	else
-		bh_vfu_fail(&why, err, "E048", "device %s: the socket %s failed during %s: %s", name, client->peer,
-		            during ? during : "idle time", strerror(-err));
+		bh_error_set(&why, "E048", err, "device %s: the socket %s failed during %s: %s", name, client->peer,
+		             during ? during : "idle time", strerror(-err));
 	return bh_vfu_lose(client, err, &why, error);
 }
 
@@ -82,8 +82,9 @@ refused(struct bh_vfu_client *client, const struct vfu_message *reply, struct bh
 	uint32_t number = reply->header.error;
 	int err = number > 0 && number < 4096 ? -(int)number : -EIO; /* "It may be zero even if the Error bit is set" */
 	const char *command = bh_vfu_command_name(reply->header.command);
-	return bh_vfu_fail(error, err, "E049", "device %s: the server at %s refused %s: %s. See its log for the reason",
-	                   client->backend.name, client->peer, command, number ? strerror(-err) : "no reason given");
+	return bh_error_set(error, "E049", err,
+	                    "device %s: the server at %s refused %s: %s. See its log for the reason",
+	                    client->backend.name, client->peer, command, number ? strerror(-err) : "no reason given");
 }
 
 /* Something that is not a reply: the server's own command. Return: 0, or a negative errno with the server given up. */

@@ -6,6 +6,7 @@
 #include <devices/vfio_user/capabilities.h>
 #include <devices/vfio_user/channel.h>
 #include <host/device/vfio_user.h>
+#include <host/errors/errors.h>
 
 #define BH_VFU_PEER_BYTES 112u
 /* A reset may have to wait for the device's own work. */
@@ -57,9 +58,6 @@ int bh_vfu_call(struct bh_vfu_client *client, const struct bh_vfu_call *call, st
 int bh_vfu_lose(struct bh_vfu_client *client, int err, const struct bh_error *why, struct bh_error *error);
 int bh_vfu_broken(struct bh_vfu_client *client, const char *what, struct bh_error *error);
 const char *bh_vfu_command_name(uint16_t command);
-
-/* Fill `error` (NULL: nothing), return err. */
-BH_PRINTF(4, 5) int bh_vfu_fail(struct bh_error *error, int err, const char *id, const char *format, ...);
 
 /* 0, with the socket in client->main. */
 int bh_vfu_connect(struct bh_vfu_client *client, int socket_fd, const char *socket_path, struct bh_error *error);

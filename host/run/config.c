@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/errors/errors.h"
 #include "host/run/config_file.h"
-#include "host/run/errors.h"
 #include "host/run/units.h"
 
 static const char *

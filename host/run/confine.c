@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 #include "host/run/run.h"
 
 /* What supervising, reporting and ending take; anything else fails with EPERM. */

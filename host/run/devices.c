@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "host/device/vfio_user.h"
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 #include "host/run/internal.h"
 
 #define ENDED_WAIT_NS (UINT64_C(200) * BH_NS_PER_MS)
@@ -70,7 +70,7 @@ bh_devices_alive(struct bh_cell *cell, struct bh_error *error)
 	for (uint32_t i = 0; i < cell->device_cnt; i++) {
 		struct bh_cell_device *device = &cell->device[i];
 		int status;
-		if (!device->gone && bh_vfio_user_service(device->backend, error) == -ENODEV)
+		if (!device->gone && device->backend->ops->service(device->backend, error) == -ENODEV)
 			device->gone = true;
 		if (!device->gone && bh_softdev_ended(&device->softdev_pid, 0, &status)) {
 			device->gone = true;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "boot/note.h"
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 #include "host/run/internal.h"
 
 #define FILE_BYTES_MAX (UINT64_C(1) << 30)

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/errors/errors.h"
 #include "host/run/config_file.h"
-#include "host/run/errors.h"
 
 #define NAME_BYTES_MAX 48u /* inih cuts section and key names at 49 */
 

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 #include "host/run/internal.h"
 
 #define UID_FIRST      64000u

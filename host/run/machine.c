@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 #include "host/run/internal.h"
 
 #define CALIBRATION_NS_MIN (UINT64_C(10) * BH_NS_PER_MS)

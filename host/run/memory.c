@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 #include "host/run/internal.h"
 
 #define HUGE_BYTES   (UINT64_C(2) << 20)

@@ -9,7 +9,7 @@
 #include <bulkhead/abi/histogram.h>
 #include <bulkhead/abi/log.h>
 
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 #include "host/run/internal.h"
 
 #define COUNTER_CNT    512u

@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 #include "host/run/internal.h"
 
 int

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 #include "host/run/internal.h"
 
 #define WATCH_NS (UINT64_C(20) * BH_NS_PER_MS)
@@ -233,4 +233,11 @@ const struct bh_cell_result *
 bh_cell_live(const struct bh_cell *cell)
 {
 	return &cell->result;
+}
+
+struct bh_backend *
+bh_cell_backend(const struct bh_cell *cell, uint32_t device_idx)
+{
+	return device_idx < cell->device_cnt && !cell->device[device_idx].gone ? cell->device[device_idx].backend
+	                                                                       : NULL;
 }

@@ -29,9 +29,9 @@
 #include <bulkhead/types.h>
 
 #include "host/device/device.h"
+#include "host/errors/errors.h"
 #include "host/observe/metrics.h"
 #include "host/run/config.h"
-#include "host/run/errors.h"
 
 #define BH_HEAP_BYTES_DEFAULT (UINT64_C(32) << 20)
 #define BH_DRAIN_NS_DEFAULT   UINT64_C(5000000000)
@@ -169,6 +169,12 @@ const struct bh_boot_page *bh_cell_page(const struct bh_cell *cell);
 const char *bh_cell_elf_path(const struct bh_cell *cell);
 
 int bh_cell_pid(const struct bh_cell *cell);
+
+/**
+ * bh_cell_backend - the back end of a device of the configuration, while the cell runs: for commands that change what a device
+ * may reach (prove-iommu). NULL: no such device, or it is gone.
+ */
+struct bh_backend *bh_cell_backend(const struct bh_cell *cell, uint32_t device_idx);
 
 /* bh_cell_elapsed_ns - how long all cores have been in cell_main; 0 before. */
 uint64_t bh_cell_elapsed_ns(const struct bh_cell *cell);

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/errors/errors.h"
 #include "host/run/config_file.h"
-#include "host/run/errors.h"
 #include "host/run/units.h"
 
 static const char *const backend_words[] = {"softdev", "vfio-user", "vfio", NULL};

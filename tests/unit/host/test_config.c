@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "host/run/config.h"
-#include "host/run/errors.h"
+#include "host/errors/errors.h"
 
 static const char *const colours[] = {"red", "green", "blue", NULL};
 

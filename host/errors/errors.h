@@ -4,8 +4,8 @@
  *
  * A message is built by bh_error_set: what failed, on what, why, and what to do next. Ids never change their meaning.
  */
-#ifndef HOST_RUN_ERRORS_H
-#define HOST_RUN_ERRORS_H
+#ifndef HOST_ERRORS_ERRORS_H
+#define HOST_ERRORS_ERRORS_H
 
 #include <bulkhead/types.h>
 
@@ -13,7 +13,7 @@
 
 struct bh_error_entry {
 	const char *id; /* "E001" */
-	int exit_code;  /* of the program: 1 failed, 2 usage or configuration, 4 refused, 6 needs root */
+	int exit_code; /* of the program: 1 failed, 2 usage or configuration, 3 check not met, 4 refused, 5 needs a reboot, 6 needs root */
 	const char *title;
 	const char *explanation;
 };

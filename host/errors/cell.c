@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+/* Running a cell, and the vfio-user back end: E001 to E099. */
+#include "host/errors/catalogue.h"
 
-#include "host/run/errors.h"
-
-enum { FAILED = 1, USAGE = 2, REFUSED = 4, ROOT = 6 };
-
-/* Ids never change their meaning; a new error takes a new one. */
-static const struct bh_error_entry catalogue[] = {
+const struct bh_error_entry bh_errors_cell[] = {
         {"E001", ROOT, "needs root",
          "Starting a cell takes namespaces, a uid of its own, locked memory and ptrace. Run bulkhead as root or with "
          "sudo; "
@@ -109,42 +103,5 @@ static const struct bh_error_entry catalogue[] = {
         {"E095", FAILED, "the supervisor could not confine itself",
          "A warning: the kernel refuses a system call filter to the supervisor. The cell has its own all the same."},
         {"E094", FAILED, "a device could not be reset", "A warning: its memory was unmapped all the same."},
+        {NULL, 0, NULL, NULL},
 };
-
-int
-bh_error_set(struct bh_error *error, const char *id, int errno_value, const char *format, ...)
-{
-	va_list args;
-	if (error == NULL)
-		return errno_value;
-	snprintf(error->id, sizeof(error->id), "%s", id);
-	va_start(args, format);
-	vsnprintf(error->text, sizeof(error->text), format, args);
-	va_end(args);
-	return errno_value;
-}
-
-const struct bh_error_entry *
-bh_error_at(size_t idx)
-{
-	return idx < BH_ARRAY_CNT(catalogue) ? &catalogue[idx] : NULL;
-}
-
-const struct bh_error_entry *
-bh_error_find(const char *id)
-{
-	if (strncmp(id, "BH-", 3) == 0)
-		id += 3;
-	for (size_t i = 0; i < BH_ARRAY_CNT(catalogue); i++) {
-		if (strcmp(catalogue[i].id, id) == 0)
-			return &catalogue[i];
-	}
-	return NULL;
-}
-
-int
-bh_error_exit_code(const struct bh_error *error)
-{
-	const struct bh_error_entry *entry = bh_error_find(error->id);
-	return entry != NULL ? entry->exit_code : FAILED;
-}
