@@ -14,6 +14,7 @@ static const struct command {
 } commands[] = {
         {"run", cmd_run, "start a cell, watch it, and give everything back"},
         {"softdev", cmd_softdev, "serve a software device over vfio-user"},
+        {"lab", cmd_lab, "boot a QEMU machine with VFIO and an IOMMU, for a command or a person"},
         {"explain", cmd_explain, "tell what an error's id means and what to do"},
 };
 
