@@ -24,6 +24,16 @@
  */
 BH_MUST_CHECK int bh_vfio_open(const char *name, const char *address, struct bh_backend **out, struct bh_error *error);
 
+/* bh_vfio_is - whether a back end is one of these. The functions below take no other. */
+bool bh_vfio_is(const struct bh_backend *backend);
+
+/**
+ * bh_vfio_config_read - PCI configuration space, naturally aligned, width_bytes 1, 2 or 4; there is no write
+ * Return: 0; -ENODEV lost; -EINVAL no such register; -EIO.
+ */
+BH_MUST_CHECK int bh_vfio_config_read(struct bh_backend *backend, uint32_t offset, uint32_t width_bytes,
+                                      uint32_t *out_value, struct bh_error *error);
+
 /* bh_vfio_reset_log - what the last reset did, rung by rung, as lines; "" before the first. Valid until the next reset. */
 const char *bh_vfio_reset_log(const struct bh_backend *backend);
 

@@ -61,7 +61,7 @@ const struct bh_error_entry bh_errors_cell[] = {
         {"E048", FAILED, "the device's server broke the protocol", "Report it with the server's name and version."},
         {"E049", FAILED, "the device's server refused a request", "See the server's log for the reason."},
         {"E050", USAGE, "this back end is not part of this version",
-         "backend = vfio drives real hardware behind an IOMMU and comes with the lab. Use softdev or vfio-user."},
+         "Of older versions, which had no backend = vfio. Not used any more."},
         {"E051", FAILED, "a device's register window cannot be mapped",
          "A warning: the window is not aligned to pages, so its registers go through the mailbox, which is slow."},
         {"E052", FAILED, "a request does not fit the device",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/device/pci.h"
 #include "host/errors/errors.h"
 #include "host/run/config_file.h"
 #include "host/run/units.h"
@@ -141,6 +142,17 @@ fill_cell(struct bh_run_config *config, struct bh_error *error)
 	return err;
 }
 
+static int
+check_address(const struct bh_run_config *config, const char *section, const struct bh_device_config *device,
+              struct bh_error *error)
+{
+	char address[BH_PCI_ADDRESS_BYTES];
+	if (bh_pci_address_parse(device->address, address) == 0)
+		return 0;
+	return bh_config_error_id(config, section, "address", "E016", error,
+	                          "no PCI address; write one like 0000:01:00.0 (bulkhead devices lists them)");
+}
+
 /* Keys of another back end may stand there: --set device.x.backend=... shall not need an edited file. */
 static int
 check_device(const struct bh_run_config *config, const char *section, const struct bh_device_config *device,
@@ -149,9 +161,13 @@ check_device(const struct bh_run_config *config, const char *section, const stru
 	if (device->backend == BH_BACKEND_VFIO_USER && device->socket[0] == '\0')
 		return bh_config_error_id(config, section, "backend", "E015", error,
 		                          "needs a key 'socket': the path of the server's socket");
+	if (device->backend == BH_BACKEND_VFIO && device->address[0] == '\0')
+		return bh_config_error_id(
+		        config, section, "backend", "E015", error,
+		        "needs a key 'address': the device's PCI address, such as 0000:01:00.0 (bulkhead "
+		        "devices lists them)");
 	if (device->backend == BH_BACKEND_VFIO)
-		return bh_config_error_id(config, section, "backend", "E050", error,
-		                          "VFIO comes with the lab; this version has softdev and vfio-user");
+		return check_address(config, section, device, error);
 	if (strcmp(device->model, "nvme") != 0)
 		return bh_config_error_id(config, section, "model", "E016", error, "there is one model: nvme");
 	if (device->backend == BH_BACKEND_SOFTDEV && device->size_bytes == 0)

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "host/device/pci.h"
+#include "host/device/vfio.h"
 #include "host/device/vfio_user.h"
 #include "host/errors/errors.h"
 #include "host/run/internal.h"
@@ -32,11 +34,40 @@ explain_softdev(struct bh_cell_device *device, int err, struct bh_error *error)
 }
 
 static int
+map_arena(struct bh_cell *cell, struct bh_cell_device *device, struct bh_error *error)
+{
+	int err = device->backend->ops->dma_map(device->backend, BH_ADDR_ARENA, cell->arena.size_bytes, cell->arena.fd,
+	                                        0, error);
+	device->dma_mapped = err == 0;
+	return err;
+}
+
+/* What the device is, its class says; a configuration that means something else means another device. */
+static int
+open_vfio(struct bh_cell *cell, struct bh_cell_device *device, struct bh_error *error)
+{
+	const struct bh_device_config *config = device->config;
+	char section[BH_NAME_BYTES + 8];
+	int err = bh_vfio_open(config->name, config->address, &device->backend, error);
+	if (err != 0)
+		return err;
+	snprintf(section, sizeof(section), "device %s", config->name);
+	const char *model = bh_pci_class_name(device->backend->pci_class);
+	if (bh_config_is_set(cell->config, section, "model") && strcmp(config->model, model) != 0)
+		return bh_config_error_id(cell->config, section, "model", "E135", error,
+		                          "the device at %s is of another kind: %s (class %06x)", config->address,
+		                          model, device->backend->pci_class);
+	return map_arena(cell, device, error);
+}
+
+static int
 open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device_idx, struct bh_error *error)
 {
 	const struct bh_device_config *config = device->config;
 	const char *program = cell->options.program != NULL ? cell->options.program : "/proc/self/exe";
 	int fd = -1, err = 0;
+	if (config->backend == BH_BACKEND_VFIO)
+		return open_vfio(cell, device, error);
 	if (config->backend == BH_BACKEND_SOFTDEV)
 		err = bh_softdev_start(config, program, cell->cpus.rest[device_idx % cell->cpus.rest_cnt],
 		                       cell->cpus.shared, &fd, &device->softdev_pid, error);
@@ -46,10 +77,7 @@ open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device
 	                        error);
 	if (err != 0)
 		return explain_softdev(device, err, error);
-	err = device->backend->ops->dma_map(device->backend, BH_ADDR_ARENA, cell->arena.size_bytes, cell->arena.fd, 0,
-	                                    error);
-	device->dma_mapped = err == 0;
-	return err;
+	return map_arena(cell, device, error);
 }
 
 int
@@ -83,6 +111,20 @@ bh_devices_alive(struct bh_cell *cell, struct bh_error *error)
 	return true;
 }
 
+/* For the report: what each rung of the ladder did, a line each, with the device's name before it. */
+static void
+keep_reset_log(struct bh_cell *cell, const struct bh_cell_device *device)
+{
+	char *text = cell->result.reset_log;
+	size_t used = strlen(text), room = sizeof(cell->result.reset_log);
+	const char *line = bh_vfio_is(device->backend) ? bh_vfio_reset_log(device->backend) : "";
+	while (*line != '\0' && used < room) {
+		size_t len = strcspn(line, "\n");
+		used += (size_t)snprintf(text + used, room - used, "%s: %.*s\n", device->config->name, (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+}
+
 /* Quiesce the device, see its proof, unmap, free: in this order always, whatever the cell did. */
 static void
 release_device(struct bh_cell *cell, struct bh_cell_device *device)
@@ -91,6 +133,8 @@ release_device(struct bh_cell *cell, struct bh_cell_device *device)
 	struct bh_backend *backend = device->backend;
 	if (backend != NULL && !device->gone && backend->ops->reset(backend, &error) != 0)
 		bh_warn(cell, "E094", "device %s: the reset failed: %s", device->config->name, error.text);
+	if (backend != NULL)
+		keep_reset_log(cell, device);
 	if (backend != NULL && device->dma_mapped && !device->gone &&
 	    backend->ops->dma_unmap(backend, BH_ADDR_ARENA, cell->arena.size_bytes, &error) != 0)
 		bh_warn(cell, "E094", "device %s: the memory could not be unmapped: %s", device->config->name,

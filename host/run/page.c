@@ -9,6 +9,7 @@
 #include <bulkhead/abi/histogram.h>
 #include <bulkhead/abi/log.h>
 
+#include "host/device/pci.h"
 #include "host/errors/errors.h"
 #include "host/run/internal.h"
 
@@ -103,7 +104,9 @@ add_device(struct bh_cell *cell, uint32_t device_idx, uint64_t *addr)
 	struct bh_boot_device *device = &cell->page.device[device_idx];
 	int err = 0;
 	snprintf(device->name, sizeof(device->name), "%s", from->config->name);
-	snprintf(device->model, sizeof(device->model), "%s", from->config->model);
+	snprintf(device->model, sizeof(device->model), "%s",
+	         from->config->backend == BH_BACKEND_VFIO ? bh_pci_class_name(from->backend->pci_class)
+	                                                  : from->config->model);
 	device->pci_vendor = from->backend->pci_vendor;
 	device->pci_device = from->backend->pci_device;
 	device->pci_class = from->backend->pci_class & 0xffffff;

@@ -147,6 +147,7 @@ struct bh_cell_result {
 	struct bh_isolation isolation;
 	struct bh_memory_facts memory;
 	struct bh_start_times times;
+	char reset_log[2048]; /* the last reset of each device behind VFIO, rung by rung: "NAME: RUNG ...\n" */
 };
 
 /**

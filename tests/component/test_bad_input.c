@@ -71,7 +71,8 @@ test_devices(void **state)
 	check_refused(MISBEHAVE "[device nvme0]\nbackend = vfio-user\nsocket = /nowhere/at/all\n", NULL, "E040", 1,
 	              "/nowhere/at/all");
 	check_refused(MISBEHAVE "[device nvme0]\nbackend = vfio-user\n", NULL, "E015", 2, "socket");
-	check_refused(MISBEHAVE "[device nvme0]\nbackend = vfio\naddress = 0000:01:00.0\n", NULL, "E050", 2, "lab");
+	check_refused(MISBEHAVE "[device nvme0]\nbackend = vfio\naddress = 0000:ff:1f.7\n", NULL, "E100", 2,
+	              "0000:ff:1f.7");
 	check_refused(MISBEHAVE "[device nvme0]\nbackend = softdev\nsize = 0\n", NULL, "E016", 2, "size zero");
 	check_refused(MISBEHAVE "[device nvme0]\nbackend = softdev\nblock_size = 520\n", NULL, "E016", 2, "512");
 	check_refused(MISBEHAVE "[device nvme0]\nbackend = softdev\nfault = /nowhere\n", NULL, "E016", 2,

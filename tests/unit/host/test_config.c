@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "host/run/config.h"
 #include "host/errors/errors.h"
+#include "host/run/config.h"
 
 static const char *const colours[] = {"red", "green", "blue", NULL};
 
@@ -106,7 +106,8 @@ static const struct bad bads[] = {
         {GOOD "[device nvme0]\nbackend = softdev\nmodel = floppy\n", 7, "E016", {"nvme", NULL}},
         {GOOD "[device nvme0]\nbackend = softdev\nfault = /nowhere/x\n", 7, "E016", {"No such file", NULL}},
         {GOOD "[device nvme0]\nbackend = vfio-user\n", 6, "E015", {"socket", NULL}},
-        {GOOD "[device nvme0]\nbackend = vfio\n", 6, "E050", {"lab", NULL}},
+        {GOOD "[device nvme0]\nbackend = vfio\n", 6, "E015", {"address", NULL}},
+        {GOOD "[device nvme0]\nbackend = vfio\naddress = 1:0\n", 7, "E016", {"0000:01:00.0", NULL}},
         {GOOD "[device a-name-that-is-longer-than-31-bytes]\nbackend = softdev\n", 6, "E016", {"at most 31", NULL}},
 };
 
