@@ -166,7 +166,7 @@ bh_pci_read(const char *root, const char *address, struct bh_pci_device *out, st
 	if (err == -ENOENT || err == -ENODEV)
 		return no_such_device(root, full, error);
 	return err == 0 ? 0
-	                : bh_error_set(error, "E102", -EIO, "PCI device %s: sysfs cannot be read: %s", full,
+	                : bh_error_set(error, "E136", -EIO, "PCI device %s: sysfs cannot be read: %s", full,
 	                               strerror(-err));
 }
 

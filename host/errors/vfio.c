@@ -76,5 +76,7 @@ const struct bh_error_entry bh_errors_vfio[] = {
          "memory is unmapped all the same, and the IOMMU stops it; unplug it or boot again."},
         {"E135", USAGE, "the device is of another kind",
          "model names what the device has to be, and the one at this address is something else. Correct the address."},
+        {"E136", FAILED, "a PCI device cannot be read",
+         "sysfs has the function, but not what it is. Is /sys mounted whole?"},
         {NULL, 0, NULL, NULL},
 };
