@@ -9,6 +9,7 @@
 
 #include "host/errors/errors.h"
 #include "host/run/internal.h"
+#include "host/run/units.h"
 
 #define CALIBRATION_NS_MIN (UINT64_C(10) * BH_NS_PER_MS)
 
@@ -95,6 +96,30 @@ cpus_text(const cpu_set_t *set, char *out, size_t out_bytes)
 	}
 }
 
+/*
+ * CPUs that were booted isolated are in nobody's affinity mask, and are there for us. Which ones the kernel says; a cpuset that
+ * forbids them is named when the cell's process is pinned.
+ */
+static void
+read_isolated(cpu_set_t *out)
+{
+	char text[512] = "";
+	uint16_t cpu[BH_CORES_MAX];
+	uint32_t cnt;
+	bool is_auto;
+	CPU_ZERO(out);
+	FILE *file = fopen("/sys/devices/system/cpu/isolated", "re");
+	if (file == NULL)
+		return;
+	bool read = fgets(text, sizeof(text), file) != NULL;
+	fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+	if (!read || bh_parse_cpus(text, &is_auto, cpu, &cnt) != 0 || is_auto)
+		return;
+	for (uint32_t i = 0; i < cnt; i++)
+		CPU_SET(cpu[i], out);
+}
+
 static int
 plan_listed(const struct bh_run_config *config, const cpu_set_t *usable, struct bh_cpu_plan *plan,
             struct bh_error *error)
@@ -113,42 +138,60 @@ plan_listed(const struct bh_run_config *config, const cpu_set_t *usable, struct 
 	return 0;
 }
 
+/* The last ones: interrupts and daemons gather on the first. */
+static void
+take_last(const cpu_set_t *from, uint32_t cnt, uint16_t *out)
+{
+	for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && cnt > 0; cpu--) {
+		if (CPU_ISSET(cpu, from))
+			out[--cnt] = (uint16_t)cpu;
+	}
+}
+
+/* Isolated ones if there are enough. */
 static int
-plan_last(const struct bh_run_config *config, const cpu_set_t *usable, struct bh_cpu_plan *plan, struct bh_error *error)
+plan_auto(const struct bh_run_config *config, const cpu_set_t *usable, const cpu_set_t *isolated,
+          struct bh_cpu_plan *plan, struct bh_error *error)
 {
 	int usable_cnt = CPU_COUNT(usable);
 	if (config->cpu_cnt > (unsigned)usable_cnt)
 		return bh_config_error_id(config, "cell", "cpus", "E020", error, "there are %d CPUs", usable_cnt);
-	uint32_t idx = config->cpu_cnt;
-	for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && idx > 0; cpu--) {
-		if (CPU_ISSET(cpu, usable))
-			plan->cell[--idx] = (uint16_t)cpu;
-	}
 	plan->cell_cnt = config->cpu_cnt;
+	take_last(config->cpu_cnt <= (unsigned)CPU_COUNT(isolated) ? isolated : usable, config->cpu_cnt, plan->cell);
 	return 0;
+}
+
+/* Where we and the devices go: any CPU of ours that the cell leaves, if need be an isolated one, if need be the cell's. */
+static void
+plan_rest(const cpu_set_t *own, const cpu_set_t *usable, struct bh_cpu_plan *plan)
+{
+	cpu_set_t own_left = *own, left = *usable;
+	for (uint32_t i = 0; i < plan->cell_cnt; i++) {
+		CPU_CLR(plan->cell[i], &own_left);
+		CPU_CLR(plan->cell[i], &left);
+	}
+	plan->shared = CPU_COUNT(&left) == 0;
+	const cpu_set_t *from = CPU_COUNT(&own_left) > 0 ? &own_left : plan->shared ? usable : &left;
+	for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && plan->rest_cnt < BH_CORES_MAX; cpu--) {
+		if (CPU_ISSET(cpu, from))
+			plan->rest[plan->rest_cnt++] = (uint16_t)cpu;
+	}
 }
 
 int
 bh_cpu_plan(const struct bh_run_config *config, struct bh_cpu_plan *out, struct bh_error *error)
 {
-	cpu_set_t usable, rest;
+	cpu_set_t own, isolated, usable;
 	*out = (struct bh_cpu_plan){0};
-	if (sched_getaffinity(0, sizeof(usable), &usable) != 0)
+	if (sched_getaffinity(0, sizeof(own), &own) != 0)
 		return bh_error_set(error, "E020", -errno, "cannot read this process's CPUs: %s", strerror(errno));
-	int err = config->cpus_auto ? plan_last(config, &usable, out, error) : plan_listed(config, &usable, out, error);
-	if (err != 0)
-		return err;
-	rest = usable;
-	for (uint32_t i = 0; i < out->cell_cnt; i++)
-		CPU_CLR(out->cell[i], &rest);
-	out->shared = CPU_COUNT(&rest) == 0;
-	const cpu_set_t *from = out->shared ? &usable : &rest;
-	/* From the end: interrupts and daemons gather on the first ones. */
-	for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && out->rest_cnt < BH_CORES_MAX; cpu--) {
-		if (CPU_ISSET(cpu, from))
-			out->rest[out->rest_cnt++] = (uint16_t)cpu;
-	}
-	return 0;
+	read_isolated(&isolated);
+	CPU_OR(&usable, &own, &isolated);
+	int err = config->cpus_auto ? plan_auto(config, &usable, &isolated, out, error)
+	                            : plan_listed(config, &usable, out, error);
+	if (err == 0)
+		plan_rest(&own, &usable, out);
+	return err;
 }
 
 int
