@@ -63,6 +63,15 @@ print_registers(FILE *stream, const struct bh_registers *r)
 	fprintf(stream, "  r14 %016lx r15 %016lx\n", r->r14, r->r15);
 }
 
+static void
+print_lines(FILE *stream, const char *head, const char *text)
+{
+	for (size_t len; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		fprintf(stream, "%s%.*s\n", head, (int)len, text);
+	}
+}
+
 void
 run_report_table(FILE *stream, const struct run_report *out, const struct bh_cell *cell,
                  const struct bh_app_report *report, const void *report_state, bool verbose)
@@ -83,6 +92,8 @@ run_report_table(FILE *stream, const struct run_report *out, const struct bh_cel
 	fprintf(stream, "\noutcome    %s\n", bh_outcome_name(result->outcome));
 	if (result->registers_valid)
 		print_registers(stream, &result->registers);
+	if (verbose)
+		print_lines(stream, "reset      ", result->reset_log);
 	if (verbose)
 		bh_view_each_counter(bh_cell_view(cell), print_counter, stream);
 	if (bh_log_dropped(bh_cell_view(cell)) > 0)
@@ -120,6 +131,17 @@ start_json(const struct run_report *out, const struct bh_app_report *report, con
 	double first_ms = first_io_ms(out, report, report_state);
 	json_object_set_new(start, "first_io_ms", first_ms < 0 ? json_null() : json_real(first_ms));
 	return start;
+}
+
+static json_t *
+lines_json(const char *text)
+{
+	json_t *lines = json_array();
+	for (size_t len; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		json_array_append_new(lines, json_stringn(text, len));
+	}
+	return lines;
 }
 
 static json_t *
@@ -169,16 +191,16 @@ run_report_json(FILE *stream, const struct run_report *out, const struct bh_run_
 	for (uint32_t i = 0; i < page->core_cnt; i++)
 		json_array_append_new(cpus, json_integer(page->cpu[i]));
 	bh_view_each_counter(bh_cell_view(cell), add_counter, counters);
-	json_t *root =
-	        json_pack("{s:s, s:s, s:i, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:o, s:I, s:I}", "cell",
-	                  config->name, "outcome", bh_outcome_name(result->outcome), "exit_code", exit_code, "failure",
-	                  failure_json(result), "seconds",
-	                  seconds != NULL ? json_number_value(seconds)
-	                                  : (double)(result->times.end_ns - result->times.running_ns) / 1e9,
-	                  "cpus", cpus, "app", app, "isolation", isolation_json(&result->isolation), "memory",
-	                  memory_json(&result->memory), "start", start_json(out, report, report_state), "warnings",
-	                  out->warnings, "counters", counters, "versions", versions_json(), "log_dropped",
-	                  (json_int_t)bh_log_dropped(bh_cell_view(cell)), "log_refused", (json_int_t)out->log_bad_cnt);
+	json_t *root = json_pack("{s:s, s:s, s:i, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:o, s:I, s:I, s:o}",
+	                         "cell", config->name, "outcome", bh_outcome_name(result->outcome), "exit_code",
+	                         exit_code, "failure", failure_json(result), "seconds",
+	                         seconds != NULL ? json_number_value(seconds)
+	                                         : (double)(result->times.end_ns - result->times.running_ns) / 1e9,
+	                         "cpus", cpus, "app", app, "isolation", isolation_json(&result->isolation), "memory",
+	                         memory_json(&result->memory), "start", start_json(out, report, report_state),
+	                         "warnings", out->warnings, "counters", counters, "versions", versions_json(),
+	                         "log_dropped", (json_int_t)bh_log_dropped(bh_cell_view(cell)), "log_refused",
+	                         (json_int_t)out->log_bad_cnt, "reset", lines_json(result->reset_log));
 	json_dumpf(root, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
 	fputc('\n', stream);
 	json_decref(root);

@@ -5,10 +5,13 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/errors/errors.h"
 #include "host/run/config_file.h"
@@ -145,6 +148,23 @@ add_entry(void *context, const char *section, const char *key, const char *value
 	return 1;
 }
 
+/* A FIFO or a device could make us wait for ever. */
+static int
+open_regular(const char *path, FILE **out)
+{
+	struct stat stat;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int err = fd < 0 || fstat(fd, &stat) != 0 ? -errno : 0;
+	if (err == 0 && !S_ISREG(stat.st_mode))
+		err = S_ISDIR(stat.st_mode) ? -EISDIR : -ENOTSUP;
+	*out = err == 0 ? fdopen(fd, "r") : NULL;
+	if (err == 0 && *out == NULL)
+		err = -errno;
+	if (err != 0 && fd >= 0)
+		close(fd);
+	return err;
+}
+
 int
 bh_ini_read(const char *path, struct bh_config_file *file, struct bh_error *error)
 {
@@ -152,10 +172,10 @@ bh_ini_read(const char *path, struct bh_config_file *file, struct bh_error *erro
 	if (strlen(path) >= sizeof(file->path))
 		return bh_error_set(error, "E010", -ENAMETOOLONG, "the configuration's path is too long");
 	copy_text(file->path, sizeof(file->path), path);
-	reader.stream = fopen(path, "re");
-	if (reader.stream == NULL)
-		return bh_error_set(error, "E010", -errno, "%s: cannot read the configuration: %s", path,
-		                    strerror(errno));
+	int err = open_regular(path, &reader.stream);
+	if (err != 0)
+		return bh_error_set(error, "E010", err, "%s: cannot read the configuration: %s", path,
+		                    err == -ENOTSUP ? "not a regular file" : strerror(-err));
 	int line = ini_parse_stream(next_line, &reader, add_entry, &reader);
 	if (reader.err == 0 && ferror(reader.stream) != 0)
 		reader.err = bh_error_set(error, "E010", -EIO, "%s: cannot read the configuration: %s", path,

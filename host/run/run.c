@@ -14,13 +14,15 @@
 
 /* How many signals asked to stop, since the last bh_cell_start with catch_signals. */
 static volatile sig_atomic_t signal_cnt;
-static struct sigaction old_action[3];
-static const int caught[3] = {SIGINT, SIGTERM, SIGHUP};
+static struct sigaction old_action[4];
+static const int caught[4] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
 static void
 on_stop_signal(int number)
 {
-	(void)number;
+	/* Nobody reads our output any more: a reason to stop, and the same one for every line that follows. */
+	if (number == SIGPIPE && signal_cnt > 0)
+		return;
 	if (signal_cnt < 1000)
 		signal_cnt++;
 }

@@ -40,10 +40,10 @@
 struct bh_cell;
 
 struct bh_cell_options {
-	uint64_t duration_ns;  /* stop after running so long; 0: until the cell returns or is asked to stop */
-	uint64_t drain_ns;     /* how long a cell may drain once asked to stop; 0: BH_DRAIN_NS_DEFAULT */
-	uint64_t tick_ns;      /* how often `tick` is called; 0: 100 ms */
-	bool catch_signals;    /* SIGINT, SIGTERM, SIGHUP ask the cell to stop; a second one ends it at once */
+	uint64_t duration_ns; /* stop after running so long; 0: until the cell returns or is asked to stop */
+	uint64_t drain_ns;    /* how long a cell may drain once asked to stop; 0: BH_DRAIN_NS_DEFAULT */
+	uint64_t tick_ns;     /* how often `tick` is called; 0: 100 ms */
+	bool catch_signals; /* SIGINT, SIGTERM, SIGHUP ask the cell to stop; a second one ends it at once; SIGPIPE asks, too */
 	const char *cell_file; /* the cell's ELF file; NULL: bh_cell_find_file() */
 	const char *program;   /* for software devices: `PROGRAM softdev nvme ...`; NULL: /proc/self/exe */
 	uint64_t seed;         /* of the boot page; 0: drawn from the kernel */

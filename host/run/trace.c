@@ -72,6 +72,21 @@ panicked(struct bh_cell *cell, uint32_t core_idx)
 	return true;
 }
 
+/*
+ * A bus error in a device's registers: their memory was switched off, or the server's file was cut. If the device is not there
+ * any more, that is what happened, and the cell is not to blame.
+ */
+static bool
+lost_device(struct bh_cell *cell, int signal_number, uint64_t addr)
+{
+	struct bh_error error = {0};
+	if (signal_number != SIGBUS || addr < BH_ADDR_BARS || addr >= BH_ADDR_SHARED || bh_devices_alive(cell, &error))
+		return false;
+	if (error.text[0] != '\0')
+		cell->cause = error;
+	return true;
+}
+
 /* The cell blocks every signal that can be: what arrives behind boot is a fault of the code that runs. */
 static void
 on_signal(struct bh_cell *cell, struct bh_thread *thread, int signal_number)
@@ -90,7 +105,8 @@ on_signal(struct bh_cell *cell, struct bh_thread *thread, int signal_number)
 		cell->result.signal_code = info.si_code;
 		cell->result.fault_addr = (uintptr_t)info.si_addr;
 		bool panic = signal_number == SIGILL && panicked(cell, core_of(cell, thread));
-		bh_verdict(cell, panic ? BH_OUTCOME_PANICKED : BH_OUTCOME_CRASHED);
+		bool lost = lost_device(cell, signal_number, cell->result.fault_addr);
+		bh_verdict(cell, panic ? BH_OUTCOME_PANICKED : lost ? BH_OUTCOME_DEVICE_GONE : BH_OUTCOME_CRASHED);
 	}
 	kill(cell->pid, SIGKILL);
 }
