@@ -78,6 +78,22 @@ folder_is_empty(const struct layers *layers, const char *folder)
 
 #define WHO "device %s (%s): "
 
+/* The firmware describes an IOMMU. What does the kernel's command line say of it? */
+static int
+not_used(const struct layers *layers, bool intel)
+{
+	char line[4096];
+	line_of(layers, "/proc/cmdline", line, sizeof(line));
+	const char *why = intel ? "its command line lacks intel_iommu=on. Add that"
+	                        : "dmesg | grep AMD-Vi says why. Mend that, or add amd_iommu=force_enable,";
+	if (strstr(line, "iommu=off") != NULL)
+		why = "its command line switches it off (iommu=off). Take that away";
+	return bh_error_set(
+	        layers->error, "E103", -EPERM,
+	        WHO "refused: the machine has an IOMMU (%s table), but Linux does not use it: %s and boot again",
+	        layers->name, layers->pci->address, intel ? "DMAR" : "IVRS", why);
+}
+
 /* No group: no IOMMU stands between this device and all memory. Which layer is it that is missing? */
 static int
 no_group(const struct layers *layers)
@@ -97,19 +113,7 @@ no_group(const struct layers *layers)
 		                        "firmware has no DMAR or IVRS table: switch VT-d or AMD-Vi on in its setup; a "
 		                        "virtual machine needs an emulated one",
 		                    name, address);
-	char line[4096];
-	line_of(layers, "/proc/cmdline", line, sizeof(line));
-	const char *off = strstr(line, "iommu=off");
-	return bh_error_set(layers->error, "E103", -EPERM,
-	                    WHO "refused: the machine has an IOMMU (%s table), but Linux does not use it: its command "
-	                        "line %s. %s and boot again",
-	                    name, address, intel ? "DMAR" : "IVRS",
-	                    off != NULL ? "switches it off (iommu=off)"
-	                    : intel     ? "lacks intel_iommu=on"
-	                                : "and log (dmesg | grep AMD-Vi) say why",
-	                    off != NULL ? "Take that away"
-	                    : intel     ? "Add intel_iommu=on"
-	                                : "Add amd_iommu=on iommu=nopt");
+	return not_used(layers, intel);
 }
 
 static int

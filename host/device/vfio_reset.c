@@ -260,7 +260,7 @@ set_power_state(struct climb *climb, uint32_t state)
 		if (climb->ops->now_ns(climb->context) >= deadline_ns)
 			err = -ETIMEDOUT;
 	}
-	prove(climb, "D%u: %s, ", state, err == 0 ? "yes" : strerror(-err));
+	prove(climb, "%s%s", state == 0 ? ", back in D0: " : "D3hot: ", err == 0 ? "reached" : strerror(-err));
 	return err;
 }
 
@@ -278,6 +278,7 @@ power(struct climb *climb)
 	if (err != 0 || up != 0)
 		return note(climb, BH_RUNG_POWER, err == -ENODEV || up == -ENODEV ? BH_RUNG_GONE : BH_RUNG_FAILED,
 		            start_ns);
+	prove(climb, ", ");
 	return note(climb, BH_RUNG_POWER, function_is_reset(climb), start_ns);
 }
 
