@@ -142,8 +142,11 @@ test_bad_files(void **state)
 	(void)state;
 	assert_int_equal(bh_config_load("/nowhere/x.conf", NULL, 0, &app, 1, &config, &error), -ENOENT);
 	assert_string_equal(error.id, "E010");
-	assert_int_equal(bh_config_load("/", NULL, 0, &app, 1, &config, &error), -EIO);
+	assert_int_equal(bh_config_load("/", NULL, 0, &app, 1, &config, &error), -EISDIR);
 	assert_string_equal(error.id, "E010");
+	/* What could block: it says so at once. */
+	assert_int_equal(bh_config_load("/dev/zero", NULL, 0, &app, 1, &config, &error), -ENOTSUP);
+	assert_non_null(strstr(error.text, "not a regular file"));
 	memset(text + strlen(text), 'x', 500);
 	assert_int_equal(load(text, NULL, 0, &config, &error), -EINVAL);
 	assert_non_null(strstr(error.text, ":3: the line is too long"));
