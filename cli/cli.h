@@ -19,6 +19,7 @@ enum bh_exit {
 int cmd_run(int argc, char **argv);
 int cmd_softdev(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
+int cmd_prove_iommu(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 
 #endif

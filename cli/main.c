@@ -15,6 +15,7 @@ static const struct command {
         {"run", cmd_run, "start a cell, watch it, and give everything back"},
         {"softdev", cmd_softdev, "serve a software device over vfio-user"},
         {"lab", cmd_lab, "boot a QEMU machine with VFIO and an IOMMU, for a command or a person"},
+        {"prove-iommu", cmd_prove_iommu, "let a hostile cell try to get out through its device, and say what held"},
         {"explain", cmd_explain, "tell what an error's id means and what to do"},
 };
 
@@ -24,7 +25,7 @@ usage(FILE *stream)
 	fprintf(stream, "bulkhead " BH_VERSION ": cells beside Linux, with devices of their own\n\n"
 	                "usage: bulkhead COMMAND [OPTIONS]\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(stream, "  %-8s  %s\n", commands[i].name, commands[i].help);
+		fprintf(stream, "  %-11s  %s\n", commands[i].name, commands[i].help);
 	fprintf(stream, "\n'bulkhead COMMAND --help' tells a command's options.\n"
 	                "exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 check not met, 4 refused for safety,\n"
 	                "            5 needs a reboot, 6 needs root\n");

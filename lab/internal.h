@@ -109,6 +109,7 @@ struct bh_lab_machine {
 	int host_fd[BH_LAB_STREAMS_MAX], qemu_fd[BH_LAB_STREAMS_MAX]; /* socket pairs */
 	char **argv;                                                  /* NULL-terminated, from malloc */
 	size_t argv_cnt;
+	int log_fd; /* what QEMU prints; 0: not open */
 	pid_t pid;
 	pid_t tar_pid[BH_LAB_LIST_MAX];
 };

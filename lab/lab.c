@@ -122,6 +122,8 @@ release(struct bh_lab_machine *machine)
 		if (machine->qemu_fd[i] >= 0)
 			close(machine->qemu_fd[i]);
 	}
+	if (machine->log_fd > 0)
+		close(machine->log_fd);
 	machine->pid = 0;
 	machine->stream_cnt = 0;
 }

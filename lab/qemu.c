@@ -285,7 +285,12 @@ bh_lab_qemu_arguments(struct bh_lab_machine *machine, struct bh_error *error)
 int
 bh_lab_qemu_start(struct bh_lab_machine *machine, struct bh_error *error)
 {
+	char path[PATH_MAX + 16];
 	pid_t parent = getpid();
+	snprintf(path, sizeof(path), "%s/qemu.log", machine->folder.path);
+	machine->log_fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (machine->log_fd < 0)
+		return bh_error_set(error, "E204", -errno, "cannot write %.300s: %s", path, strerror(errno));
 	machine->pid = fork();
 	if (machine->pid < 0)
 		return bh_error_set(error, "E203", -errno, "cannot start QEMU: %s", strerror(errno));
@@ -301,6 +306,9 @@ bh_lab_qemu_start(struct bh_lab_machine *machine, struct bh_error *error)
 			fcntl(machine->qemu_fd[i], F_SETFD, 0);
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		dup2(null, STDIN_FILENO);
+		/* What it says is shown where it matters: when the machine does not come up, or with --verbose. */
+		if (!machine->options->verbose)
+			dup2(machine->log_fd, STDERR_FILENO);
 		dup2(STDERR_FILENO, STDOUT_FILENO);
 		execv(machine->qemu, machine->argv);
 		_exit(127);

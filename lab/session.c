@@ -213,9 +213,19 @@ qemu_ended(struct bh_lab_machine *machine, int *out_status)
 	return true;
 }
 
+static void
+print_qemu_log(const struct bh_lab_machine *machine)
+{
+	char text[4096];
+	ssize_t got = pread(machine->log_fd, text, sizeof(text), 0);
+	if (got > 0)
+		write_all(STDERR_FILENO, text, (size_t)got);
+}
+
 static int
 crashed(const struct session *session, int status, struct bh_error *error)
 {
+	print_qemu_log(session->machine);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127 && session->console_bytes == 0)
 		return bh_error_set(error, "E209", -EIO, "QEMU (%s) cannot be executed", session->machine->qemu);
 	if (session->console_bytes == 0 && WIFEXITED(status) && WEXITSTATUS(status) != 0)

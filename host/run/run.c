@@ -243,3 +243,10 @@ bh_cell_backend(const struct bh_cell *cell, uint32_t device_idx)
 	return device_idx < cell->device_cnt && !cell->device[device_idx].gone ? cell->device[device_idx].backend
 	                                                                       : NULL;
 }
+
+uint8_t *
+bh_cell_arena(const struct bh_cell *cell, uint64_t *out_bytes)
+{
+	*out_bytes = cell->arena.size_bytes;
+	return cell->arena.addr;
+}

@@ -177,6 +177,9 @@ int bh_cell_pid(const struct bh_cell *cell);
  */
 struct bh_backend *bh_cell_backend(const struct bh_cell *cell, uint32_t device_idx);
 
+/* bh_cell_arena - our own mapping of the cell's arena, until bh_cell_wait returns. What the cell writes there is hostile. */
+uint8_t *bh_cell_arena(const struct bh_cell *cell, uint64_t *out_bytes);
+
 /* bh_cell_elapsed_ns - how long all cores have been in cell_main; 0 before. */
 uint64_t bh_cell_elapsed_ns(const struct bh_cell *cell);
 
