@@ -41,10 +41,10 @@ static int
 take_irq(struct bh_vfio *vfio, uint32_t irq, int *out_fd)
 {
 	struct vfio_irq_info info = {.argsz = sizeof(info), .index = irq};
-	struct {
+	union {
 		struct vfio_irq_set head;
-		int32_t fd;
-	} set = {.head = {.argsz = sizeof(set.head) + sizeof(set.fd),
+		uint8_t bytes[sizeof(struct vfio_irq_set) + sizeof(int32_t)];
+	} set = {.head = {.argsz = sizeof(set.bytes),
 	                  .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
 	                  .index = irq,
 	                  .count = 1}};
@@ -54,7 +54,7 @@ take_irq(struct bh_vfio *vfio, uint32_t irq, int *out_fd)
 	*out_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (*out_fd < 0)
 		return -errno;
-	set.fd = *out_fd;
+	memcpy(set.head.data, out_fd, sizeof(int32_t));
 	return ioctl(vfio->fd, VFIO_DEVICE_SET_IRQS, &set) == 0 ? 0 : -errno;
 }
 

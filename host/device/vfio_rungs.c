@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ladder's operations on a device behind VFIO, and what a back end does around the climb. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -59,39 +58,42 @@ function_reset(void *context)
 	return ioctl(vfio->fd, VFIO_DEVICE_RESET) == 0 ? 0 : -errno;
 }
 
-/*
- * The kernel checks that every function on the bus belongs to a group that we hold; we look first, so that "not alone" is
- * no failure: only our own group may be hit.
- */
+/* Only functions of our own group may be hit, and none of them but this one may be in use. */
+static int
+is_alone(const struct bh_vfio *vfio)
+{
+	union {
+		struct vfio_pci_hot_reset_info head;
+		uint8_t bytes[sizeof(struct vfio_pci_hot_reset_info) +
+		              HOT_RESET_DEVS_MAX * sizeof(struct vfio_pci_dependent_device)];
+	} info = {.head = {.argsz = sizeof(info.bytes)}};
+	if (vfio->group->user_cnt > 1)
+		return -EPERM;
+	if (ioctl(vfio->fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &info) != 0)
+		return errno == ENOSPC ? -EPERM : -errno;
+	if (info.head.count > HOT_RESET_DEVS_MAX)
+		return -EPERM;
+	for (uint32_t i = 0; i < info.head.count; i++) {
+		if (info.head.devices[i].group_id != (uint32_t)vfio->group->number)
+			return -EPERM;
+	}
+	return 0;
+}
+
+/* The kernel checks once more that every function on the bus belongs to a group that we hold. */
 static int
 bus_reset(void *context)
 {
 	const struct bh_vfio *vfio = context;
-	struct {
-		struct vfio_pci_hot_reset_info head;
-		struct vfio_pci_dependent_device device[HOT_RESET_DEVS_MAX];
-	} *info = calloc(1, sizeof(*info));
-	struct {
+	const int32_t group_fd = vfio->group->fd;
+	union {
 		struct vfio_pci_hot_reset head;
-		int32_t group_fd;
-	} reset = {.head = {.argsz = sizeof(reset.head) + sizeof(reset.group_fd), .count = 1},
-	           .group_fd = vfio->group->fd};
-	if (info == NULL)
-		return -ENOMEM;
-	info->head.argsz = sizeof(*info);
-	int err = ioctl(vfio->fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info) == 0 ? 0 : -errno;
-	if (err == -ENOSPC || (err == 0 && info->head.count > HOT_RESET_DEVS_MAX))
-		err = -EPERM;
-	for (uint32_t i = 0; err == 0 && i < info->head.count; i++) {
-		if (info->head.devices[i].group_id != (uint32_t)vfio->group->number)
-			err = -EPERM;
-	}
-	/* Another device of our own group that is in use would be reset under its cell. */
-	if (err == 0 && vfio->group->user_cnt > 1)
-		err = -EPERM;
-	free(info);
+		uint8_t bytes[sizeof(struct vfio_pci_hot_reset) + sizeof(group_fd)];
+	} reset = {.head = {.argsz = sizeof(reset.bytes), .count = 1}};
+	int err = is_alone(vfio);
 	if (err != 0)
 		return err;
+	memcpy(reset.head.group_fds, &group_fd, sizeof(group_fd));
 	return ioctl(vfio->fd, VFIO_DEVICE_PCI_HOT_RESET, &reset) == 0 ? 0 : -errno;
 }
 

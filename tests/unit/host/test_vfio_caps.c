@@ -221,9 +221,16 @@ test_config(void **state)
 
 struct region {
 	struct vfio_region_info head;
-	struct vfio_region_info_cap_sparse_mmap cap;
+	struct {
+		struct vfio_info_cap_header header;
+		uint32_t nr_areas, reserved;
+	} cap; /* struct vfio_region_info_cap_sparse_mmap */
 	struct vfio_region_sparse_mmap_area area[8];
 };
+
+_Static_assert(offsetof(struct region, area) - offsetof(struct region, cap) ==
+                       offsetof(struct vfio_region_info_cap_sparse_mmap, areas),
+               "as the kernel lays it out");
 
 static int
 windows(const struct region *region, size_t bytes, uint64_t hole_offset, uint64_t hole_bytes,
