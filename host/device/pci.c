@@ -1,209 +1,205 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/device/pci.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "host/device/sysfs.h"
 #include "host/errors/errors.h"
 
-#define DEVICES_MAX 65536u
+#define DEVICES "/sys/bus/pci/devices"
 
-/* At most `digits_max` hexadecimal digits, then `end`. Moves *text behind it. */
 static int
-take_hex(const char **text, int digits_max, unsigned max, char end, unsigned *out)
+hex_digit(char c)
 {
-	const char *at = *text;
-	*out = 0;
-	while (isxdigit((unsigned char)*at) && at - *text < digits_max) {
-		unsigned digit =
-		        (unsigned)(isdigit((unsigned char)*at) ? *at - '0' : tolower((unsigned char)*at) - 'a' + 10);
-		*out = *out * 16 + digit;
-		at++;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* 1 to digits_max hex digits at *text, which moves behind them. Return: the value, or -1. */
+static int64_t
+take_hex(const char **text, int digits_max)
+{
+	int64_t value = 0;
+	int digits = 0;
+	for (; hex_digit(**text) >= 0; (*text)++) {
+		if (++digits > digits_max)
+			return -1;
+		value = value * 16 + hex_digit(**text);
 	}
-	if (at == *text || *at != end || *out > max)
-		return -EINVAL;
-	*text = at + (end != '\0');
-	return 0;
+	return digits == 0 ? -1 : value;
+}
+
+static bool
+take_char(const char **text, char c)
+{
+	return **text == c ? (*text)++, true : false;
 }
 
 int
 bh_pci_address_parse(const char *text, char out[BH_PCI_ADDRESS_BYTES])
 {
-	unsigned domain = 0, bus, device, function;
-	const char *colon = strchr(text, ':');
-	bool has_domain = colon != NULL && strchr(colon + 1, ':') != NULL;
-	if ((has_domain && take_hex(&text, 4, 0xffff, ':', &domain) != 0) || take_hex(&text, 2, 0xff, ':', &bus) != 0 ||
-	    take_hex(&text, 2, 0x1f, '.', &device) != 0 || take_hex(&text, 1, 7, '\0', &function) != 0)
+	int64_t domain = 0, bus, device, function;
+	out[0] = '\0';
+	bus = take_hex(&text, 8); /* a domain of more than 16 bits is a bridge's own (VMD) */
+	if (bus < 0 || !take_char(&text, ':'))
 		return -EINVAL;
-	snprintf(out, BH_PCI_ADDRESS_BYTES, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, device & 0x1f,
-	         function & 7);
+	device = take_hex(&text, 2);
+	if (take_char(&text, ':')) {
+		domain = bus;
+		bus = device;
+		device = take_hex(&text, 2);
+	}
+	if (device < 0 || !take_char(&text, '.'))
+		return -EINVAL;
+	function = take_hex(&text, 1);
+	if (*text != '\0' || bus < 0 || bus > 0xff || device > 0x1f || function < 0 || function > 7 || domain > 0xfffff)
+		return -EINVAL;
+	snprintf(out, BH_PCI_ADDRESS_BYTES, "%04x:%02x:%02x.%x", (unsigned)domain, (unsigned)bus, (unsigned)device,
+	         (unsigned)function);
 	return 0;
 }
 
-/* The first line of a file below the function's folder, without its newline. Return: 0 or a negative errno. */
 static int
-read_line(const char *root, const char *address, const char *name, char *out, size_t out_bytes)
+small_number(const char *root, const char *address, const char *file)
 {
-	char path[PATH_MAX];
-	out[0] = '\0';
-	if ((size_t)snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/%s", root, address, name) >= sizeof(path))
-		return -ENAMETOOLONG;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	ssize_t got = read(fd, out, out_bytes - 1);
-	int err = got < 0 ? -errno : 0;
-	close(fd);
-	out[BH_MAX(got, 0)] = '\0';
-	out[strcspn(out, "\n")] = '\0';
-	return err;
+	uint64_t value;
+	return bh_sys_read_number(&value, INT32_MAX, root, DEVICES "/%s/%s", address, file) == 0 ? (int)value : -1;
 }
 
 static int
-read_hex(const char *root, const char *address, const char *name, unsigned max, unsigned *out)
+group_of(const char *root, const char *address)
 {
-	char line[32], *end;
-	int err = read_line(root, address, name, line, sizeof(line));
-	if (err != 0)
-		return err;
-	unsigned long value = strtoul(line, &end, 16);
-	if (end == line || *end != '\0' || value > max)
-		return -EIO;
-	*out = (unsigned)value;
-	return 0;
+	char name[16], *end;
+	if (bh_sys_link_name(name, sizeof(name), root, DEVICES "/%s/iommu_group", address) != 0)
+		return -1;
+	if (name[0] < '0' || name[0] > '9')
+		return -1;
+	long group = strtol(name, &end, 10);
+	return *end == '\0' && group <= INT32_MAX ? (int)group : -1;
 }
 
-/* The last part of a link's target; "" if there is no such link. */
-static void
-read_link(const char *root, const char *address, const char *name, char *out, size_t out_bytes)
-{
-	char path[PATH_MAX], target[PATH_MAX];
-	out[0] = '\0';
-	if ((size_t)snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/%s", root, address, name) >= sizeof(path))
-		return;
-	ssize_t len = readlink(path, target, sizeof(target) - 1);
-	if (len <= 0)
-		return;
-	target[len] = '\0';
-	const char *slash = strrchr(target, '/');
-	const char *base = slash != NULL ? slash + 1 : target;
-	if (strlen(base) < out_bytes)
-		memcpy(out, base, strlen(base) + 1);
-}
-
+/* `address` is a full address. -ENODEV: no such function; -EIO: it is there, and its identity cannot be read. */
 static int
-read_number(const char *text, int missing)
+read_function(const char *root, const char *address, struct bh_pci_device *out)
 {
-	char *end;
-	errno = 0;
-	long value = strtol(text, &end, 10);
-	return end == text || *end != '\0' || errno != 0 || value < -1 || value > INT_MAX ? missing : (int)value;
-}
-
-static int
-read_device(const char *root, const char *address, struct bh_pci_device *out)
-{
-	unsigned vendor, device, class;
-	char text[32];
+	uint64_t vendor, device, class;
 	*out = (struct bh_pci_device){.group = -1, .node = -1};
-	snprintf(out->address, sizeof(out->address), "%s", address);
-	int err = read_hex(root, address, "vendor", 0xffff, &vendor);
-	if (err == 0)
-		err = read_hex(root, address, "device", 0xffff, &device);
-	if (err == 0)
-		err = read_hex(root, address, "class", 0xffffff, &class);
-	if (err != 0)
-		return err;
+	if (!bh_sys_exists(root, DEVICES "/%s", address))
+		return -ENODEV;
+	if (bh_sys_read_number(&vendor, 0xffff, root, DEVICES "/%s/vendor", address) != 0 ||
+	    bh_sys_read_number(&device, 0xffff, root, DEVICES "/%s/device", address) != 0 ||
+	    bh_sys_read_number(&class, 0xffffff, root, DEVICES "/%s/class", address) != 0)
+		return bh_sys_exists(root, DEVICES "/%s", address) ? -EIO : -ENODEV;
+	strcpy(out->address, address);
 	out->vendor = (uint16_t)vendor;
 	out->device = (uint16_t)device;
-	out->class = class;
-	read_link(root, address, "driver", out->driver, sizeof(out->driver));
-	read_link(root, address, "iommu_group", text, sizeof(text));
-	out->group = read_number(text, -1);
-	if (read_line(root, address, "driver_override", out->driver_override, sizeof(out->driver_override)) != 0 ||
-	    strcmp(out->driver_override, "(null)") == 0)
+	out->class = (uint32_t) class;
+	out->group = group_of(root, address);
+	out->node = small_number(root, address, "numa_node");
+	int err = bh_sys_link_name(out->driver, sizeof(out->driver), root, DEVICES "/%s/driver", address);
+	if (err != 0 && err != -ENOENT)
+		return -EIO;
+	err = bh_sys_read(out->driver_override, sizeof(out->driver_override), root, DEVICES "/%s/driver_override",
+	                  address);
+	if (err != 0 && err != -ENOENT)
+		return -EIO;
+	if (strcmp(out->driver_override, "(null)") == 0)
 		out->driver_override[0] = '\0';
-	if (read_line(root, address, "numa_node", text, sizeof(text)) == 0)
-		out->node = read_number(text, -1);
 	return 0;
 }
 
-/* What is there of the same kind helps whoever mistyped. */
-static int
-no_such_device(const char *root, const char *address, struct bh_error *error)
+/* Which functions there are: those that a cell can use or, if there are none of them, how many others. */
+static void
+name_others(const char *root, char *out, size_t out_bytes)
 {
-	struct bh_pci_device *list = NULL;
-	size_t cnt = 0, used = 0;
-	char there[256] = "";
-	if (bh_pci_list(root, &list, &cnt) != 0)
-		return bh_error_set(error, "E100", -ENODEV, "no PCI device %s: this machine has no PCI bus", address);
-	for (size_t i = 0; i < cnt && used + 24 < sizeof(there); i++) {
-		if ((list[i].class >> 16) == 0x01 || (list[i].class >> 16) == 0x02)
-			used += (size_t)snprintf(there + used, sizeof(there) - used, "%s%s", used > 0 ? ", " : "",
-			                         list[i].address);
+	struct bh_pci_device *list;
+	size_t cnt, used = 0, listed = 0, fitting = 0;
+	out[0] = '\0';
+	if (bh_pci_list(root, &list, &cnt) != 0) {
+		snprintf(out, out_bytes, "this machine has no PCI bus");
+		return;
 	}
+	for (size_t i = 0; i < cnt; i++) {
+		if (list[i].class != 0x010802 && list[i].class >> 8 != 0x0200)
+			continue;
+		fitting++;
+		if (listed == 8)
+			continue;
+		used += (size_t)snprintf(out + used, out_bytes - used, "%s%s (%s)", listed++ == 0 ? "" : ", ",
+		                         list[i].address, bh_pci_class_name(list[i].class));
+	}
+	if (fitting > listed)
+		snprintf(out + used, out_bytes - used, " and %zu more", fitting - listed);
+	if (fitting == 0)
+		snprintf(out, out_bytes, "none of this machine's %zu functions is an NVMe drive or a network card",
+		         cnt);
 	free(list);
-	return bh_error_set(error, "E100", -ENODEV,
-	                    "no PCI device %s; disks and network cards are at: %s; 'bulkhead devices' lists them",
-	                    address, used > 0 ? there : "none");
 }
 
 int
 bh_pci_read(const char *root, const char *address, struct bh_pci_device *out, struct bh_error *error)
 {
+	char full[BH_PCI_ADDRESS_BYTES], others[384];
+	int err = bh_pci_address_parse(address, full);
+	if (err != 0)
+		return bh_error_set(
+		        error, "E101", -EINVAL,
+		        "'%.40s' is not a PCI address; it looks like 0000:01:00.0 or 01:00.0: see 'bulkhead "
+		        "devices'",
+		        address);
+	err = read_function(root, full, out);
+	if (err == -ENODEV) {
+		name_others(root, others, sizeof(others));
+		return bh_error_set(error, "E100", -ENODEV,
+		                    "no PCI device %s; there are: %s; 'bulkhead devices' lists them", full, others);
+	}
+	if (err != 0)
+		return bh_error_set(error, "E136", -EIO,
+		                    "%s: sysfs holds no readable vendor, device, class or driver: the device may be "
+		                    "failing or being removed; look at 'dmesg'",
+		                    full);
+	return 0;
+}
+
+static int
+compare_address(const void *left, const void *right)
+{
+	const struct bh_pci_device *a = left, *b = right;
+	size_t a_bytes = strlen(a->address), b_bytes = strlen(b->address);
+	if (a_bytes != b_bytes) /* a longer domain is a larger one */
+		return a_bytes < b_bytes ? -1 : 1;
+	return strcmp(a->address, b->address);
+}
+
+static int
+list_folder(const char *root, struct bh_pci_device **out, size_t *out_cnt, const char *folder, int folder_number)
+{
+	struct bh_sys_names names;
 	char full[BH_PCI_ADDRESS_BYTES];
-	if (bh_pci_address_parse(address, full) != 0)
-		return bh_error_set(error, "E101", -EINVAL,
-		                    "'%.64s' is no PCI address; write it as 0000:01:00.0 or 01:00.0", address);
-	int err = read_device(root, full, out);
-	if (err == -ENOENT || err == -ENODEV)
-		return no_such_device(root, full, error);
-	return err == 0 ? 0
-	                : bh_error_set(error, "E136", -EIO, "PCI device %s: sysfs cannot be read: %s", full,
-	                               strerror(-err));
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	return strcmp(((const struct bh_pci_device *)a)->address, ((const struct bh_pci_device *)b)->address);
-}
-
-/* The functions that a folder lists, sorted; names that are no addresses and functions that just went are left out. */
-static int
-list_folder(const char *root, const char *folder, struct bh_pci_device **out, size_t *out_cnt)
-{
-	char address[BH_PCI_ADDRESS_BYTES];
-	struct bh_pci_device *list = NULL;
 	size_t cnt = 0;
-	int err = 0;
-	DIR *dir = opendir(folder);
-	if (dir == NULL)
-		return -errno;
-	for (struct dirent *entry = readdir(dir); entry != NULL && err == 0 && cnt < DEVICES_MAX;
-	     entry = readdir(dir)) {
-		if (bh_pci_address_parse(entry->d_name, address) != 0)
+	*out = NULL;
+	*out_cnt = 0;
+	int err = folder_number < 0 ? bh_sys_list(&names, root, "%s", folder)
+	                            : bh_sys_list(&names, root, "%s/%d/devices", folder, folder_number);
+	if (err != 0)
+		return err == -ENOMEM ? err : -ENOENT;
+	struct bh_pci_device *list = calloc(names.cnt + 1, sizeof(*list));
+	for (size_t i = 0; list != NULL && i < names.cnt; i++) {
+		if (bh_pci_address_parse(names.name[i], full) != 0 || strcmp(full, names.name[i]) != 0)
 			continue;
-		struct bh_pci_device *more = realloc(list, (cnt + 1) * sizeof(*list));
-		err = more == NULL ? -ENOMEM : 0;
-		list = more != NULL ? more : list;
-		if (err == 0 && read_device(root, address, &list[cnt]) == 0)
+		if (read_function(root, full, &list[cnt]) == 0)
 			cnt++;
 	}
-	closedir(dir);
-	if (err != 0) {
-		free(list);
-		return err;
-	}
-	if (cnt > 0)
-		qsort(list, cnt, sizeof(*list), compare);
+	bh_sys_names_free(&names);
+	if (list == NULL)
+		return -ENOMEM;
+	qsort(list, cnt, sizeof(*list), compare_address);
 	*out = list;
 	*out_cnt = cnt;
 	return 0;
@@ -212,46 +208,44 @@ list_folder(const char *root, const char *folder, struct bh_pci_device **out, si
 int
 bh_pci_list(const char *root, struct bh_pci_device **out, size_t *out_cnt)
 {
-	char folder[PATH_MAX];
-	*out = NULL;
-	*out_cnt = 0;
-	if ((size_t)snprintf(folder, sizeof(folder), "%s/sys/bus/pci/devices", root) >= sizeof(folder))
-		return -ENAMETOOLONG;
-	return list_folder(root, folder, out, out_cnt);
+	return list_folder(root, out, out_cnt, DEVICES, -1);
 }
 
 int
 bh_pci_group_members(const char *root, int group, struct bh_pci_device *out, size_t max)
 {
-	char folder[PATH_MAX];
 	struct bh_pci_device *list;
 	size_t cnt;
-	if ((size_t)snprintf(folder, sizeof(folder), "%s/sys/kernel/iommu_groups/%d/devices", root, group) >=
-	    sizeof(folder))
-		return -ENAMETOOLONG;
-	int err = list_folder(root, folder, &list, &cnt);
+	if (group < 0)
+		return -EINVAL;
+	int err = list_folder(root, &list, &cnt, "/sys/kernel/iommu_groups", group);
 	if (err != 0)
 		return err;
 	if (cnt > 0)
 		memcpy(out, list, BH_MIN(cnt, max) * sizeof(*out));
 	free(list);
-	return (int)BH_MIN(cnt, (size_t)INT_MAX);
+	return (int)cnt;
 }
+
+/* PCI Code and ID Assignment Specification 1.11, chapter 1. The first that fits. */
+static const struct class_name {
+	uint32_t mask, value;
+	const char *name;
+} class_names[] = {
+        {0xffffff, 0x010802, "nvme"},        {0xffff00, 0x020000, "network"},  {0xff0000, 0x020000, "network"},
+        {0xff0000, 0x010000, "disk"},        {0xff0000, 0x030000, "display"},  {0xff0000, 0x040000, "media"},
+        {0xff0000, 0x050000, "memory"},      {0xff0000, 0x060000, "bridge"},   {0xff0000, 0x070000, "serial"},
+        {0xff0000, 0x080000, "system"},      {0xff0000, 0x090000, "input"},    {0xffff00, 0x0c0300, "usb"},
+        {0xff0000, 0x0c0000, "bus"},         {0xff0000, 0x0d0000, "wireless"}, {0xff0000, 0x100000, "crypto"},
+        {0xff0000, 0x120000, "accelerator"},
+};
 
 const char *
 bh_pci_class_name(uint32_t class)
 {
-	static const struct {
-		uint32_t mask, value;
-		const char *name;
-	} known[] = {
-	        {0xffffff, 0x010802, "nvme"},    {0xff0000, 0x010000, "disk"},   {0xff0000, 0x020000, "network"},
-	        {0xff0000, 0x030000, "display"}, {0xffff00, 0x060400, "bridge"}, {0xff0000, 0x060000, "bridge"},
-	        {0xff0000, 0x0c0000, "bus"},     {0xff0000, 0x040000, "audio"},  {0xff0000, 0x070000, "serial"},
-	};
-	for (size_t i = 0; i < BH_ARRAY_CNT(known); i++) {
-		if ((class & known[i].mask) == known[i].value)
-			return known[i].name;
+	for (size_t i = 0; i < BH_ARRAY_CNT(class_names); i++) {
+		if ((class & class_names[i].mask) == class_names[i].value)
+			return class_names[i].name;
 	}
 	return "other";
 }

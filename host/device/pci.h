@@ -33,7 +33,8 @@ BH_MUST_CHECK int bh_pci_address_parse(const char *text, char out[BH_PCI_ADDRESS
 
 /**
  * bh_pci_read - one function
- * Return: 0; -ENODEV there is no such function (error E100 says so and which ones there are of a fitting class); -EIO.
+ * Return: 0; -EINVAL not an address (E101); -ENODEV there is no such function (E100 says so and which ones fit a cell);
+ * -EIO it is there and cannot be read (E136).
  */
 BH_MUST_CHECK int bh_pci_read(const char *root, const char *address, struct bh_pci_device *out, struct bh_error *error);
 
@@ -46,7 +47,7 @@ BH_MUST_CHECK int bh_pci_list(const char *root, struct bh_pci_device **out, size
 
 /**
  * bh_pci_group_members - the functions of an IOMMU group, sorted
- * Return: how many (at most max are written), or a negative errno.
+ * Return: how many (at most max are written); -EINVAL a negative number; -ENOENT no such group; -ENOMEM.
  */
 int bh_pci_group_members(const char *root, int group, struct bh_pci_device *out, size_t max);
 
