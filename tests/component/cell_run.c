@@ -122,7 +122,8 @@ cell_run(struct cell_run *run)
 	if (fd < 0 || write(fd, run->config, len) != (ssize_t)len)
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	run->start_err = bh_config_load(path, NULL, 0, &misbehave_app, 1, &config, &run->error);
+	run->start_err =
+	        bh_config_load(path, NULL, 0, run->app != NULL ? run->app : &misbehave_app, 1, &config, &run->error);
 	if (run->start_err == 0) {
 		start_and_wait(run, config);
 		bh_config_free(config);

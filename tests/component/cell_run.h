@@ -11,9 +11,10 @@
 
 struct cell_run {
 	/* In. */
-	const char *config;    /* the INI file's text */
-	const char *cell_file; /* NULL: by [cell] app */
-	const char *program;   /* for software devices */
+	const char *config;       /* the INI file's text */
+	const struct bh_app *app; /* NULL: misbehave_app */
+	const char *cell_file;    /* NULL: by [cell] app */
+	const char *program;      /* for software devices */
 	uint64_t duration_ns, drain_ns;
 	void (*running)(struct cell_run *run, struct bh_cell *cell);
 	void (*tick)(struct cell_run *run, struct bh_cell *cell);
