@@ -22,6 +22,7 @@ usage(FILE *stream)
 	      "moment ago; the interrupt window. Says for each what held, and by what evidence. Nothing is written to "
 	      "the media.\n\n"
 	      "  --second ADDRESS  a device for the other cell, too (bound to vfio-pci)\n"
+	      "  --only NAMES      only these targets, comma-separated, as the JSON names them\n"
 	      "  --self-test       give the device a page of the supervisor on purpose: to see the report say ESCAPED\n"
 	      "  --json            the report as JSON on standard output\n"
 	      "exit codes: 0 all of it held, 1 failed, 2 usage, 3 something did not hold or was not proven, 4 refused, "
@@ -29,12 +30,13 @@ usage(FILE *stream)
 	      stream);
 }
 
-enum { OPTION_SOFTDEV = 256, OPTION_SOCKET, OPTION_SECOND, OPTION_SELF_TEST, OPTION_JSON };
+enum { OPTION_SOFTDEV = 256, OPTION_SOCKET, OPTION_SECOND, OPTION_SELF_TEST, OPTION_ONLY, OPTION_JSON };
 
 static const struct option options_known[] = {
         {"softdev", no_argument, NULL, OPTION_SOFTDEV},
         {"socket", required_argument, NULL, OPTION_SOCKET},
         {"second", required_argument, NULL, OPTION_SECOND},
+        {"only", required_argument, NULL, OPTION_ONLY},
         {"self-test", no_argument, NULL, OPTION_SELF_TEST},
         {"json", no_argument, NULL, OPTION_JSON},
         {"help", no_argument, NULL, 'h'},
@@ -66,6 +68,9 @@ parse(int argc, char **argv, struct arguments *arguments)
 			break;
 		case OPTION_SECOND:
 			arguments->options.second = optarg;
+			break;
+		case OPTION_ONLY:
+			arguments->options.only = optarg;
 			break;
 		case OPTION_SELF_TEST:
 			arguments->options.self_test = true;

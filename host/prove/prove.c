@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "host/device/pci.h"
 #include "host/prove/internal.h"
 
 #define EXTRA_IOVA   (BH_ADDR_ARENA_END - 4 * BH_PAGE_BYTES)
@@ -165,6 +166,11 @@ bh_prove_iommu(const struct bh_prove_options *options, struct bh_prove_report *o
 	int err = geteuid() != 0 ? bh_error_set(error, "E172", -EPERM,
 	                                        "prove-iommu needs root: physical addresses, VFIO and a cell")
 	                         : 0;
+	struct bh_pci_device pci;
+	if (err == 0 && options->address != NULL)
+		err = bh_pci_read("", options->address, &pci, error);
+	if (err == 0 && options->second != NULL)
+		err = bh_pci_read("", options->second, &pci, error);
 	if (err == 0 && other_start(&prove->other, options->second, &other_error) != 0) {
 		warn(prove, &other_error);
 		if (options->second != NULL) {

@@ -21,6 +21,7 @@ struct bh_prove_options {
 	const char *address; /* of a device that is bound to vfio-pci; or */
 	const char *socket;  /* of a vfio-user server; or both NULL: a software device of our own */
 	const char *second;  /* address of a device for the other cell; NULL: it has none */
+	const char *only;    /* names of targets, comma-separated; NULL: all. Controls always run */
 	bool self_test;      /* give the device the supervisor's page on purpose: the report must say ESCAPED */
 	void *context;
 	void (*progress)(void *context, unsigned done, unsigned all);

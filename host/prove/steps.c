@@ -17,10 +17,25 @@ struct target {
 	bool no_read;
 };
 
+/* Whether a comma-separated list holds the name. */
+static bool
+is_listed(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+	for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (strncmp(at, name, len) == 0 && (at[len] == ',' || at[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
 static void
 add_step(struct prove *prove, const struct target *target, enum prove_op op)
 {
 	uint32_t idx = prove->report->line_cnt;
+	if (prove->options->only != NULL && !target->facts.control && !is_listed(prove->options->only, target->name))
+		return;
 	if (idx == BH_PROVE_LINES_MAX || prove->cell.orders.step_cnt == PROVE_STEPS_MAX)
 		return;
 	prove->report->line_cnt++;

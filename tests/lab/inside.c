@@ -13,13 +13,14 @@
 
 #include <cmocka.h>
 
-#define DEVICES "/sys/bus/pci/devices"
+#define DEVICES    "/sys/bus/pci/devices"
+#define TIMEOUT_MS 60000
 
 static void
-run_text(struct command_result *out, const char *text)
+run_text(struct command_result *out, const char *text, int timeout_ms)
 {
 	const char *const argv[] = {"/bin/sh", "-c", text, NULL};
-	command_run(argv, 60000, out);
+	command_run(argv, timeout_ms, out);
 	print_message("$ %s\n%s%s[%d]\n", text, out->out, out->err, out->exit_code);
 }
 
@@ -31,7 +32,18 @@ inside_run(struct command_result *out, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	run_text(out, text);
+	run_text(out, text, TIMEOUT_MS);
+}
+
+void
+inside_run_for(struct command_result *out, int timeout_ms, const char *format, ...)
+{
+	char text[2048];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	run_text(out, text, timeout_ms);
 }
 
 void
@@ -43,7 +55,7 @@ inside_ok(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	run_text(&result, text);
+	run_text(&result, text, TIMEOUT_MS);
 	assert_int_equal(result.exit_code, 0);
 	command_result_free(&result);
 }

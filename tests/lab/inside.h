@@ -14,6 +14,10 @@
 /* inside_run - a shell command line; at most 60 s. Free the result with command_result_free. */
 __attribute__((format(printf, 2, 3))) void inside_run(struct command_result *out, const char *format, ...);
 
+/* inside_run_for - the same with a deadline of its own. */
+__attribute__((format(printf, 3, 4))) void inside_run_for(struct command_result *out, int timeout_ms,
+                                                          const char *format, ...);
+
 /* inside_ok - the same; it must end with 0, and what it prints is not looked at. */
 __attribute__((format(printf, 1, 2))) void inside_ok(const char *format, ...);
 
