@@ -257,6 +257,24 @@ a_result_that_cannot_be_written_is_a_failure(void **state)
 }
 
 /* Their numbers must not become the cell's memory. */
+/* bulkhead run | head -1: nobody reads on, so the cell drains and ends, long before its time is over. */
+static void
+a_reader_that_leaves_ends_the_run(void **state)
+{
+	char text[1024];
+	struct command_result result;
+	(void)state;
+	snprintf(text, sizeof(text),
+	         "{ %s run %s --duration 300s --set device.nvme0.size=64M; echo code $? >&2; } | head -1", program,
+	         config);
+	const char *const argv[] = {"/bin/sh", "-c", text, NULL};
+	command_run(argv, 60000, &result);
+	assert_int_equal(result.exit_code, 0); /* head's */
+	assert_non_null(strstr(result.err, "could not be written"));
+	assert_non_null(strstr(result.err, "code 1"));
+	command_result_free(&result);
+}
+
 static void
 closed_standard_streams_do_no_harm(void **state)
 {
@@ -313,6 +331,7 @@ main(int argc, char **argv)
 	        cmocka_unit_test(two_cores_share_a_device),
 	        cmocka_unit_test(a_histogram_file_is_written),
 	        cmocka_unit_test(a_result_that_cannot_be_written_is_a_failure),
+	        cmocka_unit_test(a_reader_that_leaves_ends_the_run),
 	        cmocka_unit_test(closed_standard_streams_do_no_harm),
 	};
 	if (argc < 3) {
