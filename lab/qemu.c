@@ -137,11 +137,21 @@ add_streams(struct bh_lab_machine *machine)
 	}
 }
 
-static void
-add_root_port(struct bh_lab_machine *machine, unsigned idx)
+/*
+ * Where a device goes: behind a root port of its own, so that it can be pulled. QEMU 7.2's amd-iommu takes a device's bus number
+ * before the machine has numbered its buses, so behind a port every device is one that it does not know; there, bus 0.
+ */
+static const char *
+add_place(struct bh_lab_machine *machine, unsigned idx, char place[32])
 {
+	if (machine->options->iommu == BH_LAB_IOMMU_AMD) {
+		snprintf(place, 32, "bus=pcie.0,addr=0x%x", 4 + idx);
+		return place;
+	}
 	add(machine, "-device");
 	add(machine, "pcie-root-port,id=port%u,chassis=%u,slot=%u,addr=0x%x", idx, idx + 1, idx + 1, 4 + idx);
+	snprintf(place, 32, "bus=port%u", idx);
+	return place;
 }
 
 static int
@@ -178,7 +188,7 @@ static int
 add_nvme(struct bh_lab_machine *machine, unsigned idx, struct bh_error *error)
 {
 	const struct bh_lab_nvme *nvme = &machine->options->nvme[idx];
-	char serial[32], sizes[96];
+	char serial[32], sizes[96], place[32];
 	int err = 0;
 	if (nvme->serial[0] != '\0')
 		snprintf(serial, sizeof(serial), "%s", nvme->serial);
@@ -190,14 +200,14 @@ add_nvme(struct bh_lab_machine *machine, unsigned idx, struct bh_error *error)
 		err = make_image(machine, idx, i, nvme->size_bytes, error);
 	if (err != 0)
 		return err;
-	add_root_port(machine, idx);
+	add_place(machine, idx, place);
 	add(machine, "-device");
 	if (nvme->ns_cnt == 1) {
-		add(machine, "nvme,id=nvme%u,bus=port%u,serial=%s,mdts=%u,drive=drive%u.1,%s", idx, idx, serial,
-		    nvme->mdts, idx, sizes);
+		add(machine, "nvme,id=nvme%u,%s,serial=%s,mdts=%u,drive=drive%u.1,%s", idx, place, serial, nvme->mdts,
+		    idx, sizes);
 		return 0;
 	}
-	add(machine, "nvme,id=nvme%u,bus=port%u,serial=%s,mdts=%u", idx, idx, serial, nvme->mdts);
+	add(machine, "nvme,id=nvme%u,%s,serial=%s,mdts=%u", idx, place, serial, nvme->mdts);
 	for (uint32_t i = 0; i < nvme->ns_cnt; i++) {
 		add(machine, "-device");
 		add(machine, "nvme-ns,bus=nvme%u,nsid=%u,drive=drive%u.%u,%s", idx, i + 1, idx, i + 1, sizes);
@@ -209,14 +219,14 @@ static void
 add_nics(struct bh_lab_machine *machine)
 {
 	for (uint32_t i = 0; i < machine->options->nic_cnt; i++) {
-		unsigned port = machine->options->nvme_cnt + i;
-		add_root_port(machine, port);
+		char place[32];
+		add_place(machine, machine->options->nvme_cnt + i, place);
 		/* Two cards share a wire that ends in the machine: packets go nowhere else. */
 		add(machine, "-netdev");
 		add(machine, "hubport,id=net%u,hubid=%u", i, i / 2);
 		add(machine, "-device");
-		add(machine, "%s,id=nic%u,bus=port%u,netdev=net%u,mac=52:54:00:00:00:%02x", machine->options->nic[i], i,
-		    port, i, i + 1);
+		add(machine, "%s,id=nic%u,%s,netdev=net%u,mac=52:54:00:00:00:%02x", machine->options->nic[i], i, place,
+		    i, i + 1);
 	}
 }
 
