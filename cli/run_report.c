@@ -106,7 +106,8 @@ isolation_json(const struct bh_isolation *isolation)
 {
 	if (!isolation->valid)
 		return json_null();
-	return json_pack("{s:i, s:i, s:I, s:I, s:i, s:i, s:I, s:I}", "seccomp", (int)isolation->seccomp, "no_new_privs",
+	return json_pack("{s:i, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I}", "seccomp", (int)isolation->seccomp,
+	                 "seccomp_filters", (json_int_t)isolation->seccomp_filters, "no_new_privs",
 	                 (int)isolation->no_new_privs, "cap_eff", (json_int_t)isolation->cap_eff, "cap_bnd",
 	                 (json_int_t)isolation->cap_bnd, "uid", (int)isolation->uid, "open_fds",
 	                 (int)isolation->open_fds, "voluntary_switches", (json_int_t)isolation->voluntary_switches,

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -150,6 +152,10 @@ bh_child_run(struct bh_child *child)
 	must(child, "setting the CPUs", sched_setaffinity(0, sizeof(child->cpus), &child->cpus));
 	drop_privileges(child);
 	arrange_descriptors(child);
+	/* From here on: the execution, the word that it failed, and what boot/ does. */
+	const struct sock_fprog program = {(unsigned short)child->filter.instruction_cnt,
+	                                   (struct sock_filter *)(void *)child->filter.instruction};
+	must(child, "the outer system call filter", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
 	syscall(SYS_execveat, child->exec_fd, "", arg, environment, AT_EMPTY_PATH);
 	report(child, "executing the cell", -errno, true);
 	_exit(126);

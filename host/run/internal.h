@@ -6,6 +6,7 @@
  *   memory.c    memfds, hugepages, locking        trace.c             ptrace events: crash, forbidden system call
  *   elf.c       the cell's file and its symbols   watch.c             heartbeats, /proc facts, deadlines
  *   page.c      boot page and shared layout       mailbox.c           trapped registers
+ *   child_filter.c  the outer filter                   
  *   devices.c   back ends, softdev.c their processes    verdict.c     what a person reads
  *   prepare.c   all before the process            run.c               start, wait, free
  *   confine.c   the supervisor's own filter
@@ -119,6 +120,16 @@ BH_MUST_CHECK int bh_page_build(struct bh_cell *cell, struct bh_error *error);
 /* bh_page_seal - a memfd with the page, sealed. Return: the descriptor, or a negative errno. */
 BH_MUST_CHECK int bh_page_seal(const struct bh_boot_page *page);
 
+/* child_filter.c */
+
+struct bh_child_filter {
+	uint32_t instruction_cnt;
+	uint64_t instruction[512]; /* struct sock_filter */
+};
+
+/* bh_child_filter_build - for a child that is given fd_cnt descriptors. Return: 0; -ENOMEM; -E2BIG. */
+BH_MUST_CHECK int bh_child_filter_build(uint32_t fd_cnt, struct bh_child_filter *out);
+
 /* launch.c, child.c */
 
 struct bh_child {
@@ -132,6 +143,7 @@ struct bh_child {
 	const char *name;
 	cpu_set_t cpus;
 	unsigned long unshare_flags; /* namespaces that clone could not make */
+	struct bh_child_filter filter;
 };
 
 /* What the child tells through report_fd. */
@@ -174,8 +186,11 @@ const char *bh_wall_breach(const struct bh_isolation *facts);
 
 /* proc.c */
 
+#define BH_FILTERS_UNKNOWN UINT32_MAX
+
 struct bh_proc_status {
 	uint32_t seccomp, no_new_privs, uid, gid;
+	uint32_t seccomp_filters; /* BH_FILTERS_UNKNOWN: a kernel before 5.9 */
 	uint64_t cap_eff, cap_prm, cap_inh, cap_bnd, cap_amb;
 	uint64_t voluntary_switches, involuntary_switches;
 };
@@ -229,6 +244,7 @@ struct bh_cell {
 	bool all_running;
 	uint64_t running_at_ns, next_watch_ns, next_tick_ns;
 	uint64_t voluntary_start, involuntary_start;
+	uint32_t filters_before; /* of our own process, which the cell's inherits */
 	bool stopped_told;
 	bool waited;
 	bool decided;

@@ -121,11 +121,19 @@ bh_launch(struct bh_cell *cell, struct bh_error *error)
 	int page_fd = bh_page_seal(&cell->page);
 	if (page_fd < 0)
 		return bh_error_set(error, "E035", page_fd, "cannot make the boot page: %s", strerror(-page_fd));
+	struct bh_proc_status own = {.seccomp_filters = BH_FILTERS_UNKNOWN};
+	(void)!bh_proc_status(getpid(), getpid(), &own);
+	cell->filters_before = own.seccomp_filters;
 	int err = 0;
 	if (pipe2(go, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0)
 		err = not_started(error, "no pipes", -errno);
 	if (err == 0) {
 		fill_child(cell, &child, page_fd);
+		err = bh_child_filter_build(child.fd_cnt, &child.filter);
+		if (err != 0)
+			not_started(error, "its system call filter", err);
+	}
+	if (err == 0) {
 		err = start_child(cell, &child, go, report, error);
 	}
 	if (err == 0) {

@@ -19,6 +19,7 @@ read_status_line(const char *line, struct bh_proc_status *out)
 		bool wide;
 	} field[] = {
 	        {"Seccomp: %lu", offsetof(struct bh_proc_status, seccomp), false},
+	        {"Seccomp_filters: %lu", offsetof(struct bh_proc_status, seccomp_filters), false},
 	        {"NoNewPrivs: %lu", offsetof(struct bh_proc_status, no_new_privs), false},
 	        {"Uid: %lu", offsetof(struct bh_proc_status, uid), false},
 	        {"Gid: %lu", offsetof(struct bh_proc_status, gid), false},
@@ -49,7 +50,7 @@ bh_proc_status(pid_t pid, pid_t tid, struct bh_proc_status *out)
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return -errno;
-	*out = (struct bh_proc_status){0};
+	*out = (struct bh_proc_status){.seccomp_filters = BH_FILTERS_UNKNOWN};
 	while (fgets(line, sizeof(line), file) != NULL)
 		read_status_line(line, out);
 	fclose(file);

@@ -105,6 +105,7 @@ struct bh_registers {
 struct bh_isolation {
 	bool valid; /* the cell ran long enough to be looked at */
 	uint32_t seccomp;
+	uint32_t seccomp_filters; /* of its own: two, its supervisor's outer and boot's inner one; UINT32_MAX unknown */
 	uint32_t no_new_privs;
 	uint64_t cap_eff, cap_prm, cap_inh, cap_bnd, cap_amb;
 	uint32_t uid, gid;

@@ -29,6 +29,7 @@ static void
 take_worst(struct bh_proc_status *worst, const struct bh_proc_status *status)
 {
 	worst->seccomp = BH_MIN(worst->seccomp, status->seccomp);
+	worst->seccomp_filters = BH_MIN(worst->seccomp_filters, status->seccomp_filters);
 	worst->no_new_privs = BH_MIN(worst->no_new_privs, status->no_new_privs);
 	worst->uid = BH_MIN(worst->uid, status->uid);
 	worst->gid = BH_MIN(worst->gid, status->gid);
@@ -59,12 +60,22 @@ sum_threads(const struct bh_cell *cell, struct bh_proc_status *sum)
 	return cnt;
 }
 
+/* Those that our own process had before are in both counts. */
+static uint32_t
+own_filters(const struct bh_cell *cell, const struct bh_proc_status *sum)
+{
+	if (sum->seccomp_filters == BH_FILTERS_UNKNOWN || cell->filters_before == BH_FILTERS_UNKNOWN)
+		return BH_FILTERS_UNKNOWN;
+	return sum->seccomp_filters - BH_MIN(sum->seccomp_filters, cell->filters_before);
+}
+
 static struct bh_isolation
 facts_of(const struct bh_cell *cell, const struct bh_proc_status *sum, int fd_cnt)
 {
 	return (struct bh_isolation){
 	        .valid = true,
 	        .seccomp = sum->seccomp,
+	        .seccomp_filters = own_filters(cell, sum),
 	        .no_new_privs = sum->no_new_privs,
 	        .cap_eff = sum->cap_eff,
 	        .cap_prm = sum->cap_prm,
@@ -99,6 +110,8 @@ bh_wall_breach(const struct bh_isolation *facts)
 {
 	if (facts->seccomp < 2) /* 2 is a filter; newer kernels say 3 of a thread that one has just killed */
 		return "it has no system call filter";
+	if (facts->seccomp_filters < 2)
+		return "boot/ did not close its system call filter";
 	if (facts->no_new_privs != 1)
 		return "it may gain privileges";
 	if ((facts->cap_eff | facts->cap_prm | facts->cap_inh | facts->cap_bnd | facts->cap_amb) != 0)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A file that looks like a cell and is none: before boot/ begins it takes over (an IRELATIVE resolver runs first), cuts
- * what it was given, starts as many threads as it can, says that it runs, and goes on making system calls.
+ * A file that looks like a cell and is none: before boot/ begins it takes over (an IRELATIVE resolver runs first). Told a
+ * number by the name of the cell ("call-77"), it makes that system call; else it starts as many threads as it can, says that it
+ * runs, and goes on making calls that boot/ makes, too.
  */
 #include <bulkhead/abi/boot.h>
 #include <bulkhead/abi/shared.h>
 #include <bulkhead/cell.h>
 
-enum { SYS_MMAP = 9, SYS_GETPID = 39, SYS_CLONE = 56, SYS_FTRUNCATE = 77 };
+enum { SYS_MMAP = 9, SYS_CLONE = 56, SYS_GETTID = 186 };
 enum { CLONE_AS_THREAD = 0x10f00, PROT_READ_WRITE = 3, PROT_READ = 1, MAP_SHARED = 1 };
 
 static long
@@ -34,12 +35,28 @@ start_thread(void)
 	return result;
 }
 
+static long ordered_call = -1;
+
+static void
+read_order(const char *name)
+{
+	static const char prefix[] = "call-";
+	for (unsigned i = 0; i < sizeof(prefix) - 1; i++) {
+		if (name[i] != prefix[i])
+			return;
+	}
+	ordered_call = 0;
+	for (name += sizeof(prefix) - 1; *name >= '0' && *name <= '9'; name++)
+		ordered_call = ordered_call * 10 + (*name - '0');
+}
+
 static struct bh_core_status *
 status_map(void)
 {
 	long size_bytes = (long)BH_ALIGN_UP(sizeof(struct bh_boot_page), (size_t)BH_PAGE_BYTES);
 	const struct bh_boot_page *page =
 	        (const struct bh_boot_page *)call6(SYS_MMAP, 0, size_bytes, PROT_READ, MAP_SHARED, BH_BOOT_FD, 0);
+	read_order(page->cell_name);
 	for (uint32_t i = 0; i < page->region_cnt; i++) {
 		const struct bh_boot_region *region = &page->region[i];
 		if (region->kind == BH_REGION_SHARED)
@@ -53,15 +70,15 @@ status_map(void)
 __attribute__((used)) static int (*take_over(void))(void)
 {
 	struct bh_core_status *status = status_map();
-	for (long fd = BH_BOOT_FD; fd <= (long)(BH_BOOT_FD + BH_REGIONS_MAX); fd++)
-		call6(SYS_FTRUNCATE, fd, 0, 0, 0, 0, 0);
+	if (ordered_call >= 0)
+		call6(ordered_call, BH_BOOT_FD, 0, 0, 0, 0, 0);
 	for (int i = 0; i < 2 * (int)BH_CORES_MAX && start_thread() > 0; i++)
 		;
 	while (status != NULL) {
 		/* Not running whenever somebody looks twice. */
 		__atomic_store_n(&status->state, BH_CORE_RUNNING, __ATOMIC_RELEASE);
 		__atomic_add_fetch(&status->heartbeat, 1, __ATOMIC_RELAXED);
-		call6(SYS_GETPID, 0, 0, 0, 0, 0, 0);
+		call6(SYS_GETTID, 0, 0, 0, 0, 0, 0);
 		__atomic_store_n(&status->state, BH_CORE_BOOTING, __ATOMIC_RELEASE);
 	}
 	return NULL;

@@ -158,8 +158,9 @@ test_symbol_names_are_printable(void **state)
 static void
 test_wall_breaches(void **state)
 {
-	const struct bh_isolation good = {.valid = true, .seccomp = 2, .no_new_privs = 1, .uid = 64000, .gid = 64000};
-	struct bh_isolation bad[] = {good, good, good, good, good, good, good};
+	const struct bh_isolation good = {
+	        .valid = true, .seccomp = 2, .seccomp_filters = 2, .no_new_privs = 1, .uid = 64000, .gid = 64000};
+	struct bh_isolation bad[] = {good, good, good, good, good, good, good, good};
 	(void)state;
 	assert_null(bh_wall_breach(&good));
 	bad[0].seccomp = 0;
@@ -169,6 +170,7 @@ test_wall_breaches(void **state)
 	bad[4].uid = 0;
 	bad[5].gid = 0;
 	bad[6].open_fds = 1;
+	bad[7].seccomp_filters = 1;
 	for (size_t i = 0; i < BH_ARRAY_CNT(bad); i++)
 		assert_non_null(bh_wall_breach(&bad[i]));
 }
