@@ -4,7 +4,8 @@
 BUILD ?= build
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := gcc binutils meson ninja-build pkg-config libinih-dev libjansson-dev libcmocka-dev libcap-dev libseccomp-dev
-TEST_PACKAGES := $(PACKAGES) clang libclang-rt-14-dev valgrind gdb
+TEST_PACKAGES := $(PACKAGES) clang libclang-rt-14-dev valgrind gdb \
+  qemu-system-x86 busybox-static kmod fio
 STYLE_PACKAGES := $(PACKAGES) clang-format clang-tidy
 
 .DEFAULT_GOAL := build

@@ -149,7 +149,7 @@ unpack(const char *folder, const char *version, struct bh_error *error)
 }
 
 static int
-fetch(const char *cache, struct bh_error *error)
+fetch_once(const char *cache, struct bh_error *error)
 {
 	char package[128], folder[PATH_MAX], whole[PATH_MAX];
 	int err = package_name(package, sizeof(package), error);
@@ -174,6 +174,19 @@ fetch(const char *cache, struct bh_error *error)
 	if (err != 0)
 		bh_lab_remove_tree(folder);
 	return err;
+}
+
+/* The lists of packages are missing on a fresh machine, and on an old one name versions that are gone: fetched once more. */
+static int
+fetch(const char *cache, struct bh_error *error)
+{
+	const char *const update[] = {"apt-get", "-qq", "update", NULL};
+	struct bh_error ignored;
+	int err = fetch_once(cache, error);
+	if (err == 0 || geteuid() != 0 || strcmp(error->id, "E206") != 0)
+		return err;
+	fprintf(stderr, "lab: that failed; running apt-get update, and once more\n");
+	return bh_lab_tool(update, NULL, "apt", NULL, &ignored) == 0 ? fetch_once(cache, error) : err;
 }
 
 int
