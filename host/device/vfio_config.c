@@ -76,7 +76,7 @@ int
 bh_vfio_enable(struct bh_vfio *vfio, bool master, struct bh_error *error)
 {
 	const uint32_t on = PCI_COMMAND_MEMORY | PCI_COMMAND_NO_INTX | (master ? PCI_COMMAND_MASTER : 0);
-	uint32_t command, after = 0;
+	uint32_t command = 0, after = 0;
 	int err = bh_vfio_config_get(vfio, PCI_COMMAND, 2, &command);
 	if (err == 0 && command == 0xffff)
 		return bh_vfio_lose(vfio, error, "E126",

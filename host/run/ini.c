@@ -152,7 +152,7 @@ add_entry(void *context, const char *section, const char *key, const char *value
 static int
 open_regular(const char *path, FILE **out)
 {
-	struct stat stat;
+	struct stat stat = {0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int err = fd < 0 || fstat(fd, &stat) != 0 ? -errno : 0;
 	if (err == 0 && !S_ISREG(stat.st_mode))

@@ -300,7 +300,7 @@ test_windows(void **state)
 	assert_int_equal(bar.window_cnt, 1);
 	check_window(&bar, 0, 0, 0x10000);
 	/* The vector table's pages are nobody's: 65 vectors at 2000h take one page; one byte more takes a second. */
-	assert_int_equal(windows(&region, sizeof(region), 0x2000, 65 * 16, &bar), 0);
+	assert_int_equal(windows(&region, sizeof(region), 0x2000, UINT64_C(65) * 16, &bar), 0);
 	assert_int_equal(bar.window_cnt, 2);
 	check_window(&bar, 0, 0, 0x2000);
 	check_window(&bar, 1, 0x3000, 0xd000);
@@ -326,7 +326,7 @@ test_sparse_windows(void **state)
 	assert_int_equal(windows(&region, sizeof(region), 0, 0, &bar), 0);
 	assert_int_equal(bar.window_cnt, BH_BAR_WINDOWS_MAX);
 	for (uint32_t i = 0; i < BH_BAR_WINDOWS_MAX; i++)
-		check_window(&bar, i, i * 0x4000, 0x1000);
+		check_window(&bar, i, i * UINT64_C(0x4000), 0x1000);
 	region.cap.nr_areas = 3;
 	region.area[0] = (struct vfio_region_sparse_mmap_area){0x1000, 0x3000};
 	region.area[1] = (struct vfio_region_sparse_mmap_area){0x2000, 0x4000}; /* overlaps the first */
@@ -372,7 +372,7 @@ fuzz_region(uint64_t *seed)
 		region.area[i] = (struct vfio_region_sparse_mmap_area){(draw(seed) % 64) * 0x400, draw(seed) % 0x5000};
 	for (uint64_t i = draw(seed) % 4; i > 0; i--)
 		((uint8_t *)&region)[draw(seed) % sizeof(region)] = (uint8_t)draw(seed);
-	uint64_t hole_offset = draw(seed) % 0x20000, hole_bytes = draw(seed) % 3 * 0x700;
+	uint64_t hole_offset = draw(seed) % 0x20000, hole_bytes = draw(seed) % 3 * UINT64_C(0x700);
 	if (windows(&region, draw(seed) % (sizeof(region) + 1), hole_offset, hole_bytes, &bar) == 0)
 		check_bar(&bar, hole_offset, hole_bytes);
 	if (windows(&region, sizeof(region), hole_offset, hole_bytes, &bar) == 0)
