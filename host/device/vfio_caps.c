@@ -16,11 +16,14 @@ enum {
 	PCI_CAP_POWER = 0x01,
 	PCI_CAP_EXPRESS = 0x10,
 	PCI_CAP_MSIX = 0x11,
+	PCI_CAP_ADVANCED = 0x13, /* "Advanced Features": function level reset for conventional PCI */
 	PCI_HEADER_BYTES = 0x40,
 	PCI_POWER_CONTROL = 4,
 	PCI_POWER_NO_SOFT_RESET = 1u << 3,
 	PCI_EXPRESS_DEVCAP = 4,
 	PCI_EXPRESS_DEVCAP_FLR = 1u << 28,
+	PCI_ADVANCED_CAP = 3,
+	PCI_ADVANCED_CAP_FLR = 1u << 1,
 	PCI_MSIX_CONTROL = 2,
 	PCI_MSIX_TABLE = 4,
 	PCI_CAPS_MAX = (BH_VFIO_CONFIG_BYTES - PCI_HEADER_BYTES) / 4,
@@ -137,7 +140,9 @@ take_cap(const uint8_t *config, uint8_t at, struct bh_vfio_pci_caps *out)
 		out->no_soft_reset = (get16(config + at + PCI_POWER_CONTROL) & PCI_POWER_NO_SOFT_RESET) != 0;
 	} else if (config[at] == PCI_CAP_EXPRESS && at <= BH_VFIO_CONFIG_BYTES - 12) {
 		out->express = at;
-		out->has_flr = (get32(config + at + PCI_EXPRESS_DEVCAP) & PCI_EXPRESS_DEVCAP_FLR) != 0;
+		out->has_flr |= (get32(config + at + PCI_EXPRESS_DEVCAP) & PCI_EXPRESS_DEVCAP_FLR) != 0;
+	} else if (config[at] == PCI_CAP_ADVANCED && at <= BH_VFIO_CONFIG_BYTES - 6) {
+		out->has_flr |= (config[at + PCI_ADVANCED_CAP] & PCI_ADVANCED_CAP_FLR) != 0;
 	} else if (config[at] == PCI_CAP_MSIX && at <= BH_VFIO_CONFIG_BYTES - 12) {
 		uint32_t table = get32(config + at + PCI_MSIX_TABLE);
 		out->msix = at;

@@ -83,7 +83,8 @@ explain_memory(const struct bh_vfio *vfio, uint64_t size_bytes, struct bh_error 
 static int
 explain_count(const struct bh_vfio *vfio, struct bh_error *error)
 {
-	char line[32] = "65535";
+	const struct bh_vfio_iommu *iommu = &vfio->group->iommu;
+	char line[32] = "65535", left[48] = "";
 	FILE *file = fopen("/sys/module/vfio_iommu_type1/parameters/dma_entry_limit", "re");
 	if (file != NULL && fgets(line, sizeof(line), file) != NULL)
 		line[strcspn(line, "\n")] = '\0';

@@ -214,6 +214,14 @@ test_config(void **state)
 	assert_true(caps.has_flr);
 	assert_int_equal(caps.power, 0x60);
 	assert_true(caps.no_soft_reset);
+	config[0x87] = 0; /* none of PCI Express's, but one of "Advanced Features" behind power management */
+	config[0x61] = 0x70;
+	config[0x70] = 0x13;
+	assert_int_equal(bh_vfio_pci_caps_parse(config, &caps), 0);
+	assert_false(caps.has_flr);
+	config[0x73] = 0x03;
+	assert_int_equal(bh_vfio_pci_caps_parse(config, &caps), 0);
+	assert_true(caps.has_flr);
 	config[0x06] = 0; /* no list at all */
 	assert_int_equal(bh_vfio_pci_caps_parse(config, &caps), 0);
 	assert_int_equal(caps.msix, 0);
