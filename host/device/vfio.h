@@ -18,7 +18,7 @@
  * bh_vfio_open - open a function that is bound to vfio-pci
  * @name: of [device NAME]; @address: as bh_pci_address_parse takes it
  *
- * Each layer that can be missing has its own id (E100 to E129) and its own fix in the text.
+ * Each layer that can be missing has its own id (E100 to E136) and its own fix in the text.
  * Return: 0; -EINVAL address; -ENODEV no such function; -EPERM refused (no IOMMU, no interrupt remapping); -EBUSY in use, or group not
  * viable (members named); -EACCES no permission on /dev/vfio/GROUP; -ENOENT module or node missing, not bound; -EIO.
  */

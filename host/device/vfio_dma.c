@@ -90,11 +90,12 @@ explain_count(const struct bh_vfio *vfio, struct bh_error *error)
 		line[strcspn(line, "\n")] = '\0';
 	if (file != NULL)
 		fclose(file);
-	return bh_error_set(
-	        error, "E122", -ENOSPC,
-	        "device %s (%s): the kernel allows a container %s mappings and none is left. Raise it: echo 65535 > "
-	        "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit, then start again",
-	        vfio->backend.name, vfio->address, line);
+	if (iommu->counts_mappings)
+		snprintf(left, sizeof(left), " (%u when it was opened)", iommu->mappings_left);
+	return bh_error_set(error, "E122", -ENOSPC,
+	                    "device %s (%s): the kernel allows a container %s mappings and none is left%s. Raise it: "
+	                    "echo 65535 > /sys/module/vfio_iommu_type1/parameters/dma_entry_limit, then start again",
+	                    vfio->backend.name, vfio->address, line, left);
 }
 
 static int
