@@ -25,20 +25,21 @@ enum nvme_fault_action {
 	NVME_FAULT_WRONG_PHASE = 7,  /* its completion carries the phase of the lap before */
 	NVME_FAULT_WRONG_SQ = 8,     /* completed under another submission queue's identifier */
 	NVME_FAULT_WRONG_HEAD = 9,   /* completed with a submission queue head outside the queue */
-	NVME_FAULT_STATUS = 10,      /* not executed; fails with `value` (SCT << 8 | SC) */
-	NVME_FAULT_DMA_OUTSIDE = 11, /* the controller goes to an address that nobody granted: Data Transfer Error */
+	NVME_FAULT_OLD_HEAD = 10,    /* completed with the submission queue head of half a ring ago */
+	NVME_FAULT_STATUS = 11,      /* not executed; fails with `value` (SCT << 8 | SC) */
+	NVME_FAULT_DMA_OUTSIDE = 12, /* the controller goes to an address that nobody granted: Data Transfer Error */
 	/* On the data of a command that reports success */
-	NVME_FAULT_FLIP = 12,       /* read: one bit of what is delivered; write: of what is stored */
-	NVME_FAULT_TEAR = 13,       /* write: only a first part is stored, cut at a multiple of 512 bytes */
-	NVME_FAULT_DROP_WRITE = 14, /* write: nothing is stored */
-	NVME_FAULT_MISDIRECT = 15,  /* read, write: `value` blocks further on */
+	NVME_FAULT_FLIP = 13,       /* read: one bit of what is delivered; write: of what is stored */
+	NVME_FAULT_TEAR = 14,       /* write: only a first part is stored, cut at a multiple of 512 bytes */
+	NVME_FAULT_DROP_WRITE = 15, /* write: nothing is stored */
+	NVME_FAULT_MISDIRECT = 16,  /* read, write: `value` blocks further on */
 	/* On the device */
-	NVME_FAULT_FATAL = 16,         /* CSTS.CFS, until the controller is reset */
-	NVME_FAULT_REMOVE = 17,        /* all ones, for good */
-	NVME_FAULT_STUCK_READY = 18,   /* enabled, but CSTS.RDY does not become 1 */
-	NVME_FAULT_STUCK_ENABLED = 19, /* disabled, but CSTS.RDY does not become 0, until a function level reset */
-	NVME_FAULT_EVENT = 20,         /* asynchronous event `value`: type | information << 8 | log page << 16 */
-	NVME_FAULT_ACTION_CNT = 21,
+	NVME_FAULT_FATAL = 17,         /* CSTS.CFS, until the controller is reset */
+	NVME_FAULT_REMOVE = 18,        /* all ones, for good */
+	NVME_FAULT_STUCK_READY = 19,   /* enabled, but CSTS.RDY does not become 1 */
+	NVME_FAULT_STUCK_ENABLED = 20, /* disabled, but CSTS.RDY does not become 0, until a function level reset */
+	NVME_FAULT_EVENT = 21,         /* asynchronous event `value`: type | information << 8 | log page << 16 */
+	NVME_FAULT_ACTION_CNT = 22,
 };
 
 #define NVME_FAULT_REORDER_NS UINT64_C(10000000) /* a reordered completion comes at the latest then */

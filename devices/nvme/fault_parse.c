@@ -30,6 +30,7 @@ static const struct name actions[] = {
         {"wrong-phase", NVME_FAULT_WRONG_PHASE},
         {"wrong-sq", NVME_FAULT_WRONG_SQ},
         {"wrong-head", NVME_FAULT_WRONG_HEAD},
+        {"old-head", NVME_FAULT_OLD_HEAD},
         {"status", NVME_FAULT_STATUS},
         {"dma-outside", NVME_FAULT_DMA_OUTSIDE},
         {"flip", NVME_FAULT_FLIP},

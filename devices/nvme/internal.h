@@ -86,7 +86,7 @@ struct nvme_pending {
 
 /* How one command's completion lies. All zero: it does not. */
 struct nvme_lie {
-	bool duplicate, stray, wrong_id, wrong_phase, wrong_sq, wrong_head, lose;
+	bool duplicate, stray, wrong_id, wrong_phase, wrong_sq, wrong_head, old_head, lose;
 };
 
 struct nvme_event {

@@ -129,6 +129,7 @@ lie_from_rule(const struct nvme_fault_rule *rule, struct nvme_lie *lie)
 	        .wrong_phase = rule->action == NVME_FAULT_WRONG_PHASE,
 	        .wrong_sq = rule->action == NVME_FAULT_WRONG_SQ,
 	        .wrong_head = rule->action == NVME_FAULT_WRONG_HEAD,
+	        .old_head = rule->action == NVME_FAULT_OLD_HEAD,
 	        .lose = rule->action == NVME_FAULT_LOSE,
 	};
 }

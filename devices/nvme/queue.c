@@ -152,7 +152,11 @@ nvme_post(struct nvme_model *m, struct nvme_sq *sq, uint16_t cid, uint16_t statu
 	if (lie->lose)
 		return;
 	uint32_t id = lie->wrong_sq ? sq->id ^ 0x4000u : sq->id;
-	uint32_t head = lie->wrong_head ? sq->size + 7 : sq->head;
+	uint32_t head = sq->head;
+	if (lie->wrong_head)
+		head = sq->size + 7;
+	if (lie->old_head)
+		head = (sq->head + sq->size / 2) % sq->size;
 	uint16_t other = cid ^ 0x8001u;
 	if (lie->stray && nvme_cq_room(m, cq) > 1)
 		post_one(m, cq, low, cqe_high(sq->head, sq->id, other, status, cq->phase));

@@ -64,8 +64,9 @@ bh_nvme_admin_exec(struct bh_nvme *ctrl, const struct nvme_sqe *cmd, uint32_t *o
 		if (wait.done)
 			break;
 		if (late) {
-			/* The slot stays taken until the controller is reset: the device may still answer. */
+			/* Slot and data page stay taken until the controller is reset: the device may still use both. */
 			slot->done_fn = admin_orphan_done;
+			ctrl->data_lost |= cmd->prp1 == (uintptr_t)ctrl->data_page;
 			bh_log_error("nvme: admin command %x got no answer", cmd->opcode);
 			return -BH_ETIMEDOUT;
 		}
@@ -87,7 +88,7 @@ bh_nvme_log_exec(struct bh_nvme *ctrl, uint8_t log_page, uint32_t nsid, uint32_t
 	        .prp1 = (uintptr_t)ctrl->data_page,
 	        .cdw10 = NVME_SET(NVME_LOG_LID, log_page) | NVME_SET(NVME_LOG_NUMDL, data_bytes / 4 - 1),
 	};
-	return bh_nvme_admin_exec(ctrl, &cmd, NULL, NULL);
+	return ctrl->data_lost ? -BH_EAGAIN : bh_nvme_admin_exec(ctrl, &cmd, NULL, NULL);
 }
 
 /* What bh_nvme_admin() lets through: commands that leave queues, events and formats alone. */

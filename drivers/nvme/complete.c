@@ -16,7 +16,7 @@ log_allowed(struct bh_nvme_qpair *qp)
 	return true;
 }
 
-/* Name the reason. What is wrong with neither queue nor identifier has a submission queue head that cannot be. */
+/* Name the reason. What is wrong with neither queue nor identifier has a submission queue head outside of the queue. */
 static uint64_t *
 refuse_reason(const struct bh_nvme_qpair *qp, uint64_t cqe_high)
 {
@@ -47,6 +47,16 @@ bh_nvme_refuse(struct bh_nvme_qpair *qp, uint64_t cqe_high)
 	}
 	if (qp->refused_row == ctrl->options.refused_max)
 		bh_nvme_reset_want(ctrl, NVME_RESET_REFUSED);
+}
+
+/* Real controllers may complete out of order with the head that they had when they began. */
+void
+bh_nvme_old_head(struct bh_nvme_qpair *qp, uint64_t cqe_high)
+{
+	bh_counter_add(qp->slow->counters.old_sq_head, 1);
+	if (log_allowed(qp))
+		bh_log_info("nvme: queue %u: sq head %lu is not between %u and %u; not relied on", qp->qid,
+		            cqe_high & 0xffffu, qp->sq_head & qp->sq_mask, qp->sq_rung & qp->sq_mask);
 }
 
 /* Return: what done_fn is told. */
@@ -223,4 +233,8 @@ bh_nvme_qpair_poll(void *arg)
 		bh_nvme_poll_parked(qp);
 	else if (BH_UNLIKELY(--qp->tick_polls == 0))
 		bh_nvme_tick(qp);
+	else
+		return;
+	if (__atomic_load_n(&qp->slow->orphan, __ATOMIC_ACQUIRE))
+		bh_nvme_qpair_bury(qp);
 }

@@ -44,7 +44,9 @@ aer_done(void *arg, uint16_t status)
 	if (status == NVME_SC_SUCCESS) {
 		uint32_t result = *(volatile uint32_t *)&admin->cq[(admin->cq_head - 1) & admin->cq_mask].result;
 		aer_decode(aer->ctrl, result);
-		aer_post(aer);
+		/* During a reset nothing may be rung; its end arms them all. */
+		if (NVME_PHASE_OF(aer->ctrl->phase) == NVME_PHASE_LIVE)
+			aer_post(aer);
 	} else if (status != BH_NVME_STATUS_RESET && status != NVME_SC_ABORTED_SQ_DELETION) {
 		bh_log_warn("nvme: the controller ended an event request with status %x; it gets no new one", status);
 	}

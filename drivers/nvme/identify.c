@@ -14,6 +14,8 @@ identify(struct bh_nvme *ctrl, enum nvme_cns cns, uint32_t nsid, void *out_copy)
 	        .prp1 = (uintptr_t)ctrl->data_page,
 	        .cdw10 = NVME_SET(NVME_IDENTIFY_CNS, (uint32_t)cns),
 	};
+	if (ctrl->data_lost)
+		return -BH_EAGAIN;
 	memset(ctrl->data_page, 0, NVME_IDENTIFY_BYTES);
 	int err = bh_nvme_admin_exec(ctrl, &cmd, NULL, NULL);
 	if (!err)
@@ -241,7 +243,7 @@ bh_nvme_identify_namespaces(struct bh_nvme *ctrl)
 		ctrl->ns_cnt = BH_NVME_NS_MAX;
 	}
 	ctrl->info.ns_cnt = ctrl->ns_cnt;
-	for (uint32_t i = 0; i < ctrl->ns_cnt; i++)
+	for (uint32_t i = 0; i < ctrl->ns_cnt && !ctrl->data_lost; i++)
 		bh_nvme_identify_namespace(ctrl, &ctrl->ns[i]);
-	return 0;
+	return ctrl->data_lost ? -BH_ETIMEDOUT : 0;
 }

@@ -58,7 +58,7 @@ enum {
 };
 
 struct nvme_counters {
-	uint64_t *unknown_id, *duplicate, *wrong_sq, *bad_sq_head, *status_error, *timeout;
+	uint64_t *unknown_id, *duplicate, *wrong_sq, *bad_sq_head, *old_sq_head, *status_error, *timeout;
 };
 
 /* A request larger than one command: its children hold a slot each. */
@@ -89,6 +89,7 @@ struct bh_nvme_qpair_slow {
 	bool parked;          /* by a step of a reset */
 	bool in_step;         /* failing commands for that step right now */
 	bool created;         /* the device has the queues; owner */
+	bool abandoned;       /* its core waits no more for the owner's answer; atomic */
 	uint32_t free_parked; /* free_cnt while parked */
 	uint32_t log_budget;  /* errors still worth a log record */
 	uint64_t tick_next_tsc;
@@ -99,6 +100,7 @@ struct bh_nvme_qpair_slow {
 	struct bh_poller poller;
 	uint32_t phase_acked BH_ALIGNED(64); /* this core writes, the owner reads */
 	uint32_t abort_ask; /* 0, or BH_NVME_SLOT_LIVE | identifier: set by this core, cleared by the owner */
+	uint32_t orphan; /* not 0: abandoned, and the owner is done with it: its core may free it. The owner writes */
 };
 
 /* Arena memory of one queue identifier: kept when a pair is deleted, as the arena frees nothing. */
@@ -157,6 +159,7 @@ struct bh_nvme {
 	uint32_t admin_phase; /* constant 0: what the admin queue's polls compare */
 	struct bh_nvme_qpair *admin;
 	uint8_t *data_page;                /* arena: what admin commands transfer */
+	bool data_lost;                    /* one that timed out may still do so: hands off until the next reset */
 	uint8_t *shadow_page, *event_page; /* arena */
 	struct nvme_aer aer[NVME_AER_MAX];
 	uint32_t notices;                          /* NVME_OAES_* that the controller has and we want */
@@ -211,6 +214,8 @@ void bh_nvme_phase_set(struct bh_nvme *ctrl, enum nvme_phase phase);
 void bh_nvme_counters_register(struct bh_nvme *ctrl);
 BH_MUST_CHECK int bh_nvme_qpair_new(struct bh_nvme *ctrl, uint32_t qid, uint32_t depth, struct bh_nvme_qpair **out_qp);
 void bh_nvme_qpair_free(struct bh_nvme_qpair *qp);
+void bh_nvme_qpair_orphan(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp);
+void bh_nvme_qpair_bury(struct bh_nvme_qpair *qp);
 BH_MUST_CHECK int bh_nvme_qpair_device_create(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp);
 BH_MUST_CHECK int bh_nvme_qpair_device_delete(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp);
 void bh_nvme_qpair_shadow(struct bh_nvme_qpair *qp);

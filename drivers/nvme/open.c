@@ -145,17 +145,30 @@ free:
 	return err;
 }
 
+/* Whether there is a pair that this core cannot delete: another core's, or one that is just coming or going. */
+static bool
+qpair_busy(const struct bh_nvme *ctrl, uint32_t qid)
+{
+	const struct bh_nvme_qpair *qp = ctrl->qp[qid];
+
+	if (!__atomic_load_n(&ctrl->qid_taken[qid], __ATOMIC_ACQUIRE))
+		return false;
+	return !qp || qp->slow->core_idx != bh_core_idx() || __atomic_load_n(&qp->slow->abandoned, __ATOMIC_ACQUIRE);
+}
+
 static int
 qpairs_delete(struct bh_nvme *ctrl)
 {
 	int err = 0;
 	for (uint32_t qid = 1; qid < NVME_QPAIRS_MAX; qid++) {
-		const struct bh_nvme_qpair *qp = ctrl->qp[qid];
-		if (qp && qp->slow->core_idx != bh_core_idx())
+		if (qpair_busy(ctrl, qid))
 			return -BH_EBUSY;
 	}
 	for (uint32_t qid = 1; qid < NVME_QPAIRS_MAX; qid++) {
-		if (ctrl->qp[qid] && bh_nvme_qpair_delete(ctrl->qp[qid]))
+		int deleted = ctrl->qp[qid] ? bh_nvme_qpair_delete(ctrl->qp[qid]) : 0;
+		if (deleted == -BH_ENOMEM)
+			return deleted;
+		if (deleted)
 			err = -BH_EIO;
 	}
 	return err;
@@ -165,7 +178,7 @@ int
 bh_nvme_close(struct bh_nvme *ctrl)
 {
 	int err = qpairs_delete(ctrl);
-	if (err == -BH_EBUSY)
+	if (err == -BH_EBUSY || err == -BH_ENOMEM)
 		return err;
 	struct nvme_request *request = bh_nvme_request_new(NVME_OP_CLOSE, 0);
 	if (!request)

@@ -45,6 +45,7 @@ qpair_counters_register(struct bh_nvme *ctrl, struct nvme_counters *counters)
 	counters->duplicate = counter_of(ctrl, "completion_duplicate");
 	counters->wrong_sq = counter_of(ctrl, "completion_wrong_sq");
 	counters->bad_sq_head = counter_of(ctrl, "completion_bad_sq_head");
+	counters->old_sq_head = counter_of(ctrl, "completion_old_sq_head");
 	counters->status_error = counter_of(ctrl, "status_error");
 	counters->timeout = counter_of(ctrl, "command_timeout");
 }

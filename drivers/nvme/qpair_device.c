@@ -18,6 +18,13 @@ queue_admin(struct bh_nvme *ctrl, uint8_t opcode, uint64_t ring, uint32_t cdw10,
 	return err;
 }
 
+/* The device may still have a queue there: not to be used before the next reset. */
+static void
+memory_lose(struct bh_nvme *ctrl, uint32_t qid)
+{
+	__atomic_store_n(&ctrl->memory[qid].lost, true, __ATOMIC_RELEASE);
+}
+
 int
 bh_nvme_qpair_device_create(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
 {
@@ -27,15 +34,16 @@ bh_nvme_qpair_device_create(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
 
 	bh_nvme_qpair_shadow(qp);
 	int err = queue_admin(ctrl, NVME_ADMIN_CREATE_CQ, (uintptr_t)qp->cq, qid | cq_size, NVME_CREATE_PC);
+	bool lost = err == -BH_ETIMEDOUT;
+	if (!err) {
+		err = queue_admin(ctrl, NVME_ADMIN_CREATE_SQ, (uintptr_t)qp->sq, qid | sq_size,
+		                  NVME_CREATE_PC | NVME_SET(NVME_CREATE_SQ_CQID, qp->qid));
+		lost = err == -BH_ETIMEDOUT || (err && queue_admin(ctrl, NVME_ADMIN_DELETE_CQ, 0, qid, 0));
+	}
+	if (lost)
+		memory_lose(ctrl, qp->qid);
 	if (err)
 		return err;
-	err = queue_admin(ctrl, NVME_ADMIN_CREATE_SQ, (uintptr_t)qp->sq, qid | sq_size,
-	                  NVME_CREATE_PC | NVME_SET(NVME_CREATE_SQ_CQID, qp->qid));
-	if (err) {
-		if (err != -BH_ETIMEDOUT && queue_admin(ctrl, NVME_ADMIN_DELETE_CQ, 0, qid, 0))
-			ctrl->memory[qp->qid].lost = true;
-		return err;
-	}
 	qp->slow->created = true;
 	ctrl->qp[qp->qid] = qp;
 	return 0;
@@ -59,7 +67,7 @@ bh_nvme_qpair_device_delete(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
 	if (!err)
 		err = queue_admin(ctrl, NVME_ADMIN_DELETE_CQ, 0, qid, 0);
 	if (err)
-		__atomic_store_n(&ctrl->memory[qp->qid].lost, true, __ATOMIC_RELEASE);
+		memory_lose(ctrl, qp->qid);
 	return err;
 }
 
@@ -80,7 +88,34 @@ qid_release(struct bh_nvme *ctrl, uint32_t qid)
 	__atomic_store_n(&ctrl->qid_taken[qid], 0, __ATOMIC_RELEASE);
 }
 
-/* Ask the owner; *out_kept: it may still hold the pair. */
+/*
+ * The pair's core gave up waiting for the owner, which answers only now: nobody has the pair, so the device must not have
+ * it either. Until here it took part in resets by its poller, which also frees it: on its own core.
+ */
+void
+bh_nvme_qpair_orphan(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp)
+{
+	if (qp->slow->created) {
+		int err = bh_nvme_qpair_device_delete(ctrl, qp);
+		if (err == -BH_ETIMEDOUT)
+			bh_nvme_reset_want(ctrl, NVME_RESET_ADMIN);
+	}
+	__atomic_store_n(&qp->slow->orphan, 1, __ATOMIC_RELEASE);
+}
+
+/* The last touch of the controller is the identifier's release: bh_nvme_close() waits for that. */
+void
+bh_nvme_qpair_bury(struct bh_nvme_qpair *qp)
+{
+	struct bh_nvme *ctrl = qp->slow->ctrl;
+	uint32_t qid = qp->qid;
+
+	bh_poller_remove(&qp->slow->poller);
+	bh_nvme_qpair_free(qp);
+	qid_release(ctrl, qid);
+}
+
+/* Ask the owner; *out_kept: it may still hold the pair, which stays polled until bh_nvme_qpair_bury(). */
 static int
 owner_asked(struct bh_nvme *ctrl, enum nvme_op op, struct bh_nvme_qpair *qp, bool *out_kept)
 {
@@ -91,6 +126,8 @@ owner_asked(struct bh_nvme *ctrl, enum nvme_op op, struct bh_nvme_qpair *qp, boo
 	request->qp = qp;
 	int err = bh_nvme_request_run(ctrl, &request);
 	*out_kept = !request;
+	if (*out_kept)
+		__atomic_store_n(&qp->slow->abandoned, true, __ATOMIC_RELEASE);
 	bh_heap_free(request);
 	return err;
 }
@@ -122,11 +159,8 @@ bh_nvme_qpair_create(struct bh_nvme *ctrl, uint32_t entries, struct bh_nvme_qpai
 		*out_qp = qp;
 		return 0;
 	}
-	bh_poller_remove(&qp->slow->poller);
-	if (!kept) {
-		bh_nvme_qpair_free(qp);
-		qid_release(ctrl, qid);
-	}
+	if (!kept)
+		bh_nvme_qpair_bury(qp);
 	return err;
 }
 
@@ -142,10 +176,7 @@ bh_nvme_qpair_delete(struct bh_nvme_qpair *qp)
 		bh_yield();
 	}
 	int err = owner_asked(ctrl, NVME_OP_DELETE, qp, &kept);
-	bh_poller_remove(&qp->slow->poller);
-	if (!kept) {
-		qid_release(ctrl, qp->qid);
-		bh_nvme_qpair_free(qp);
-	}
+	if (!kept && err != -BH_ENOMEM)
+		bh_nvme_qpair_bury(qp);
 	return err;
 }

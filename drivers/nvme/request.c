@@ -57,6 +57,8 @@ bh_nvme_request_run(struct bh_nvme *ctrl, struct nvme_request **io_request)
 static int
 serve_admin(struct bh_nvme *ctrl, struct nvme_request *request)
 {
+	if (request->data_bytes && ctrl->data_lost)
+		return -BH_EAGAIN;
 	if (request->data_bytes) {
 		memcpy(ctrl->data_page, request->data, request->data_bytes);
 		request->cmd.prp1 = (uintptr_t)ctrl->data_page;
@@ -88,12 +90,15 @@ serve_one(struct bh_nvme *ctrl, struct nvme_request *request)
 }
 
 static void
-request_finish(struct nvme_request *request, int err)
+request_finish(struct bh_nvme *ctrl, struct nvme_request *request, int err)
 {
 	request->error = err;
 	/* The maker's last look and this exchange decide who frees; after it the request may be gone. */
-	if (__atomic_exchange_n(&request->state, NVME_REQUEST_DONE, __ATOMIC_ACQ_REL) == NVME_REQUEST_ABANDONED)
-		bh_heap_free(request);
+	if (__atomic_exchange_n(&request->state, NVME_REQUEST_DONE, __ATOMIC_ACQ_REL) != NVME_REQUEST_ABANDONED)
+		return;
+	if (request->qp)
+		bh_nvme_qpair_orphan(ctrl, request->qp);
+	bh_heap_free(request);
 }
 
 /* Return: false when the last request was to close: the controller may be freed already. */
@@ -117,7 +122,7 @@ bh_nvme_requests_serve(struct bh_nvme *ctrl)
 			bh_nvme_reset_want(ctrl, NVME_RESET_ADMIN);
 		if (last)
 			bh_poller_remove(&ctrl->poller);
-		request_finish(queue, err);
+		request_finish(ctrl, queue, err);
 		if (last)
 			return false;
 		queue = next;

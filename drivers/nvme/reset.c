@@ -87,6 +87,7 @@ static int
 bring_back(struct bh_nvme *ctrl)
 {
 	admin_empty(ctrl);
+	ctrl->data_lost = false;
 	int err = bh_nvme_enable(ctrl);
 	if (!err)
 		err = bh_nvme_setup_features(ctrl);

@@ -136,10 +136,11 @@ BH_MUST_CHECK int bh_nvme_open(const char *device_name, const struct bh_nvme_opt
  * bh_nvme_close - delete what queue pairs of this core are left, shut the controller down (CC.SHN), disable it
  *
  * Waits for outstanding commands as bh_nvme_qpair_delete() does, then for CSTS.SHST (RTD3E, at least 10 s at most 60
- * s). The pointer is dead afterwards, unless -BH_EBUSY.
+ * s). The pointer is dead afterwards, unless -BH_EBUSY or -BH_ENOMEM.
  * Context: a fiber of the owner core.
- * Return: 0; -BH_EBUSY another core still has a queue pair (nothing was done); -BH_ETIMEDOUT shutdown not confirmed, or
- * -BH_ENODEV device gone: in both cases all is freed.
+ * Return: 0; -BH_EBUSY another core still has a queue pair, or one is being created or deleted (nothing was done);
+ * -BH_ENOMEM no memory to ask for it (the controller stays open);
+ * -BH_ETIMEDOUT shutdown not confirmed, or -BH_ENODEV device gone: in both cases all is freed.
  */
 BH_MUST_CHECK int bh_nvme_close(struct bh_nvme *ctrl);
 
@@ -149,8 +150,8 @@ const struct bh_nvme_info *bh_nvme_info(const struct bh_nvme *ctrl);
 /**
  * bh_nvme_ns_find - look a namespace up by its identifier. Any core.
  * Return: 0; -BH_ENOENT not active; -BH_ENOSPC its size is zero; -BH_EOPNOTSUPP its format has metadata or protection
- * information, or blocks larger than a transfer; -BH_EPROTO its LBA format is invalid; -BH_EIO, -BH_ETIMEDOUT,
- * -BH_ENOMEM it could not be identified when the controller was opened.
+ * information, or blocks larger than a transfer; -BH_EPROTO its LBA format is invalid; -BH_EIO, -BH_ENOMEM it could not
+ * be identified when the controller was opened.
  */
 BH_MUST_CHECK int bh_nvme_ns_find(const struct bh_nvme *ctrl, uint32_t nsid, const struct bh_nvme_ns **out_ns);
 
@@ -177,7 +178,8 @@ enum bh_nvme_state bh_nvme_state(const struct bh_nvme *ctrl);
  * Context: a fiber of any core, which becomes the pair's owner. May be called again after bh_nvme_qpair_delete(): arena
  * memory of deleted pairs is used again.
  * Return: 0; -BH_EINVAL entries; -BH_ENOSPC all granted queues are in use; -BH_ENOMEM; -BH_EIO the controller refused;
- * -BH_EAGAIN a reset is under way; -BH_ENODEV removed; -BH_ETIMEDOUT no answer.
+ * -BH_EAGAIN a reset is under way; -BH_ENODEV removed; -BH_ETIMEDOUT no answer: what the owner core makes of it later
+ * is taken back by the driver.
  */
 BH_MUST_CHECK int bh_nvme_qpair_create(struct bh_nvme *ctrl, uint32_t entries, struct bh_nvme_qpair **out_qp);
 
@@ -186,8 +188,10 @@ BH_MUST_CHECK int bh_nvme_qpair_create(struct bh_nvme *ctrl, uint32_t entries, s
  *
  * Every outstanding command completes first: by itself, or by time-out, abort and reset.
  * Context: a fiber of the pair's core.
- * Return: 0, also when the device is gone; -BH_EIO or -BH_ETIMEDOUT the controller did not confirm: the pair is freed,
- * but its queue identifier and rings stay out of use until the next reset.
+ * Return: 0, also when the device is gone; -BH_EIO or -BH_ETIMEDOUT the controller, or its owner core, did not confirm:
+ * the pair is freed now or as soon as the owner core answers, its queue identifier and rings stay out of use until then
+ * or until the next reset.
+ * -BH_ENOMEM: nothing was done, the pair is still there.
  */
 BH_MUST_CHECK int bh_nvme_qpair_delete(struct bh_nvme_qpair *qp);
 
@@ -225,7 +229,8 @@ BH_MUST_CHECK int bh_nvme_deallocate_wait(struct bh_nvme_qpair *qp, const struct
  * Not for commands that change queues or format (they would contradict the driver's state).
  * Context: a fiber of any core.
  * Return: 0; -BH_EINVAL a size or an opcode that is refused; -BH_EIO the controller's status is in *out_status (may be
- * NULL); -BH_ETIMEDOUT; -BH_EAGAIN; -BH_ENODEV.
+ * NULL); -BH_ETIMEDOUT; -BH_EAGAIN no free slot, or an earlier command timed out and the controller is about to be
+ * reset: until then it may still use the driver's data page; -BH_ENODEV.
  */
 BH_MUST_CHECK int bh_nvme_admin(struct bh_nvme *ctrl, const struct nvme_sqe *cmd, void *data, uint32_t data_bytes,
                                 uint32_t *out_result, uint16_t *out_status);
@@ -260,7 +265,9 @@ BH_MUST_CHECK int bh_nvme_reset(struct bh_nvme *ctrl);
  *	completion_unknown_id   identifier that no command has, or an older use of a slot had
  *	completion_duplicate    identifier of a command that is already completed
  *	completion_wrong_sq     submission queue identifier that is not the pair's
- *	completion_bad_sq_head  submission queue head outside of what was submitted
+ *	completion_bad_sq_head  submission queue head outside of the queue
+ *	completion_old_sq_head  submission queue head that goes back, or ahead of what was submitted; counted, and the rest
+ *	                        of the completion believed: the driver relies on no head
  *	status_error            commands that the device failed
  *	command_timeout         commands that reached command_timeout_ns
  *	abort                   Abort commands sent

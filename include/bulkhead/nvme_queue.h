@@ -66,7 +66,7 @@ struct bh_nvme_qpair {
 	uint32_t cq_shift; /* log2 of its entries: bit cq_shift of cq_head is the inverted phase */
 	uint32_t cq_head;
 	uint32_t cq_rung;
-	uint32_t sq_head; /* what the device has fetched, by its completions */
+	uint32_t sq_head; /* what the device has fetched, by its completions: looked at, not relied on */
 	uint32_t qid;
 	const uint32_t *ctrl_phase; /* the controller's; any other value than phase_seen means: look */
 	uint32_t phase_seen;
@@ -90,6 +90,7 @@ int bh_nvme_rw_slow(struct bh_nvme_qpair *qp, const struct bh_nvme_ns *ns, uint3
                     uint64_t lba, uint32_t lba_cnt, const void *buf, bh_nvme_done_fn done_fn, void *arg);
 int bh_nvme_no_slot(const struct bh_nvme_qpair *qp);
 void bh_nvme_refuse(struct bh_nvme_qpair *qp, uint64_t cqe_high);
+void bh_nvme_old_head(struct bh_nvme_qpair *qp, uint64_t cqe_high);
 uint16_t bh_nvme_bad_status(struct bh_nvme_qpair *qp, struct bh_nvme_slot *slot, uint64_t cqe_high);
 uint32_t bh_nvme_poll_parked(struct bh_nvme_qpair *qp);
 void bh_nvme_tick(struct bh_nvme_qpair *qp);
@@ -255,12 +256,15 @@ bh_nvme_complete(struct bh_nvme_qpair *qp, uint64_t cqe_high)
 	struct bh_nvme_slot *slot = &qp->slot[cid & qp->sq_mask];
 	uint32_t fetched = (sq_head - qp->sq_head) & qp->sq_mask;
 
-	if (BH_UNLIKELY(slot->tag != (cid | BH_NVME_SLOT_LIVE) || sq_id != qp->qid || sq_head > qp->sq_mask ||
-	                fetched > qp->sq_rung - qp->sq_head)) {
+	if (BH_UNLIKELY(slot->tag != (cid | BH_NVME_SLOT_LIVE) || sq_id != qp->qid || sq_head > qp->sq_mask)) {
 		bh_nvme_refuse(qp, cqe_high);
 		return 0;
 	}
-	qp->sq_head += fetched;
+	/* Nothing waits for entries to be fetched: a queue has more of them than slots. So a head that goes back is only counted. */
+	if (BH_LIKELY(fetched <= qp->sq_rung - qp->sq_head))
+		qp->sq_head += fetched;
+	else
+		bh_nvme_old_head(qp, cqe_high);
 	qp->refused_row = 0;
 	uint16_t status = 0;
 	if (BH_UNLIKELY(status_word > NVME_CQE_PHASE))

@@ -27,10 +27,15 @@ void
 sim_driver_healthy_check(void)
 {
 	static const char *const zero[] = {
-	        "nvme0.completion_unknown_id", "nvme0.completion_duplicate",
-	        "nvme0.completion_wrong_sq",   "nvme0.completion_bad_sq_head",
-	        "nvme0.command_timeout",       "nvme0.abort",
-	        "nvme0.device_reset",          "nvme0.removed",
+	        "nvme0.completion_unknown_id",
+	        "nvme0.completion_duplicate",
+	        "nvme0.completion_wrong_sq",
+	        "nvme0.completion_bad_sq_head",
+	        "nvme0.completion_old_sq_head",
+	        "nvme0.command_timeout",
+	        "nvme0.abort",
+	        "nvme0.device_reset",
+	        "nvme0.removed",
 	};
 	for (size_t i = 0; i < BH_ARRAY_CNT(zero); i++) {
 		if (sim_counter(zero[i]) != 0)

@@ -141,6 +141,10 @@ completions_that_lie(void **state)
 	assert_true(submit_poll_take(&flush).sq_head >= 16);
 	finish(NVME_FAULT_WRONG_HEAD, 1);
 
+	start("nth 1 old-head");
+	assert_int_equal(submit_poll_take(&flush).sq_head, 1 + 16 / 2);
+	finish(NVME_FAULT_OLD_HEAD, 1);
+
 	start("nth 1 wrong-phase");
 	assert_false(submit_poll_take(&flush).done);
 	rig_advance(rig, 1000 * MS);

@@ -357,6 +357,7 @@ static const struct expectation expectations[] = {
         {"command_timeout", NVME_FAULT_WRONG_PHASE, false, true, false},
         {"completion_wrong_sq", NVME_FAULT_WRONG_SQ, false, true, false},
         {"completion_bad_sq_head", NVME_FAULT_WRONG_HEAD, false, true, false},
+        {"completion_old_sq_head", NVME_FAULT_OLD_HEAD, true, false, false},
         {"status_error", NVME_FAULT_STATUS, false, false, false},
         {"status_error", NVME_FAULT_DMA_OUTSIDE, false, false, false},
         {"reset", NVME_FAULT_FATAL, false, true, false},
