@@ -20,6 +20,9 @@ int cmd_run(int argc, char **argv);
 int cmd_softdev(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_prove_iommu(int argc, char **argv);
+int cmd_devices(int argc, char **argv);
+int cmd_bind(int argc, char **argv);
+int cmd_unbind(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 
 #endif

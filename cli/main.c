@@ -16,6 +16,9 @@ static const struct command {
         {"softdev", cmd_softdev, "serve a software device over vfio-user"},
         {"lab", cmd_lab, "boot a QEMU machine with VFIO and an IOMMU, for a command or a person"},
         {"prove-iommu", cmd_prove_iommu, "let a hostile cell try to get out through its device, and say what held"},
+        {"devices", cmd_devices, "list PCI devices, and whether a cell can have them"},
+        {"bind", cmd_bind, "take devices from their Linux drivers, for cells"},
+        {"unbind", cmd_unbind, "give devices back to the drivers that were there"},
         {"explain", cmd_explain, "tell what an error's id means and what to do"},
 };
 

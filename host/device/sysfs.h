@@ -12,7 +12,7 @@
 
 #define BH_SYS_NAME_BYTES 64
 #define BH_SYS_PATH_BYTES 512
-#define BH_SYS_NAMES_MAX  4096u
+#define BH_SYS_NAMES_MAX  65536u
 #define BH_SYS_FILE_MAX   (UINT32_C(16) << 20)
 #define BH_SYS_TEXT_BYTES 256
 

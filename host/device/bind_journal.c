@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stood there, in a file of its own per device: lines of "key value", the last of them a sum over those above it. Written to
+ * a temporary file, flushed, renamed, and the folder flushed: it is whole or it is not there. /run does not outlive a boot,
+ * and neither does a driver_override.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/device/bind_private.h"
+
+#define JOURNAL_MAX  1024
+#define LOCK_WAIT_NS UINT64_C(10000000000)
+
+/* FNV-1a: for a file cut off or edited by hand, not against an enemy: /run/bulkhead is root's. */
+static uint64_t
+sum_of(const char *text, size_t len)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+static const char *
+or_dash(const char *text)
+{
+	return text[0] != '\0' ? text : "-";
+}
+
+static int
+format_journal(const struct bh_bind_journal *journal, char out[JOURNAL_MAX])
+{
+	int len = snprintf(out, JOURNAL_MAX,
+	                   "bulkhead-bind 1\naddress %s\nidentity %04x:%04x\ndriver %s\ndriver_override %s\nmade %s\n",
+	                   journal->address, journal->vendor, journal->device, or_dash(journal->driver),
+	                   or_dash(journal->driver_override), or_dash(journal->made));
+	len += snprintf(out + len, (size_t)(JOURNAL_MAX - len), "sum %016llx\n",
+	                (unsigned long long)sum_of(out, (size_t)len));
+	return len;
+}
+
+/* A driver's name, a device's name: nothing that leads out of a folder. "-" is none. */
+static bool
+take_name(const char *value, char *out, size_t out_bytes)
+{
+	size_t len = strlen(value);
+	if (len == 0 || len >= out_bytes || strchr(value, '/') != NULL || value[0] == '.')
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (value[i] <= ' ' || value[i] > '~')
+			return false;
+	}
+	snprintf(out, out_bytes, "%s", strcmp(value, "-") == 0 ? "" : value);
+	return true;
+}
+
+static bool
+take_line(char **text, const char *key, char **out_value)
+{
+	size_t len = strlen(key);
+	char *end = strchr(*text, '\n');
+	if (end == NULL || strncmp(*text, key, len) != 0 || (*text)[len] != ' ')
+		return false;
+	*end = '\0';
+	*out_value = *text + len + 1;
+	*text = end + 1;
+	return true;
+}
+
+static bool
+parse_journal(char *text, struct bh_bind_journal *out)
+{
+	char *value, rest;
+	unsigned vendor, device;
+	const char *sum_line = strstr(text, "\nsum ");
+	if (sum_line == NULL)
+		return false;
+	uint64_t sum = sum_of(text, (size_t)(sum_line + 1 - text));
+	if (!take_line(&text, "bulkhead-bind", &value) || strcmp(value, "1") != 0)
+		return false;
+	if (!take_line(&text, "address", &value) || bh_pci_address_parse(value, out->address) != 0 ||
+	    strcmp(value, out->address) != 0)
+		return false;
+	if (!take_line(&text, "identity", &value) || sscanf(value, "%4x:%4x%c", &vendor, &device, &rest) != 2)
+		return false;
+	out->vendor = (uint16_t)vendor;
+	out->device = (uint16_t)device;
+	if (!take_line(&text, "driver", &value) || !take_name(value, out->driver, sizeof(out->driver)))
+		return false;
+	if (!take_line(&text, "driver_override", &value) ||
+	    !take_name(value, out->driver_override, sizeof(out->driver_override)))
+		return false;
+	if (!take_line(&text, "made", &value) || !take_name(value, out->made, sizeof(out->made)))
+		return false;
+	return take_line(&text, "sum", &value) && strlen(value) == 16 && strtoull(value, NULL, 16) == sum &&
+	       *text == '\0';
+}
+
+int
+bh_bind_journal_read(const char *root, const char *address, struct bh_bind_journal *out)
+{
+	char *text;
+	*out = (struct bh_bind_journal){0};
+	int64_t len = bh_sys_load(&text, root, BH_BIND_FOLDER "/%s", address);
+	if (len < 0)
+		return (int)len;
+	bool good = len < JOURNAL_MAX && strlen(text) == (size_t)len && parse_journal(text, out) &&
+	            strcmp(out->address, address) == 0;
+	free(text);
+	return good ? 0 : -EBADMSG;
+}
+
+static int
+make_folders(const char *root)
+{
+	static const char *const folders[] = {"/run", "/run/bulkhead", BH_BIND_FOLDER};
+	char path[BH_SYS_PATH_BYTES];
+	for (size_t i = 0; i < BH_ARRAY_CNT(folders); i++) {
+		int err = bh_sys_path(path, root, "%s", folders[i]);
+		if (err != 0)
+			return err;
+		if (mkdir(path, i == 0 ? 0755 : 0700) != 0 && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
+static int
+sync_folder(const char *root)
+{
+	char path[BH_SYS_PATH_BYTES];
+	int err = bh_sys_path(path, root, BH_BIND_FOLDER);
+	int fd = err == 0 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (err != 0)
+		return err;
+	if (fd < 0)
+		return -errno;
+	err = fsync(fd) == 0 ? 0 : -errno;
+	close(fd);
+	return err;
+}
+
+static int
+write_all(const char *path, const char *text, size_t len)
+{
+	int err = 0, fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	for (size_t done = 0; done < len && err == 0;) {
+		ssize_t wrote = write(fd, text + done, len - done);
+		if (wrote < 0 && errno != EINTR)
+			err = -errno;
+		else if (wrote > 0)
+			done += (size_t)wrote;
+	}
+	if (err == 0 && fsync(fd) != 0)
+		err = -errno;
+	if (close(fd) != 0 && err == 0)
+		err = -errno;
+	return err;
+}
+
+int
+bh_bind_journal_write(const char *root, const struct bh_bind_journal *journal)
+{
+	char temporary[BH_SYS_PATH_BYTES], path[BH_SYS_PATH_BYTES], text[JOURNAL_MAX];
+	int len = format_journal(journal, text);
+	int err = make_folders(root);
+	if (err == 0)
+		err = bh_sys_path(temporary, root, BH_BIND_FOLDER "/.new-%s", journal->address);
+	if (err == 0)
+		err = bh_sys_path(path, root, BH_BIND_FOLDER "/%s", journal->address);
+	if (err == 0)
+		err = write_all(temporary, text, (size_t)len);
+	if (err != 0)
+		return err;
+	if (rename(temporary, path) != 0) {
+		err = -errno;
+		unlink(temporary);
+		return err;
+	}
+	return sync_folder(root);
+}
+
+int
+bh_bind_journal_remove(const char *root, const char *address)
+{
+	char path[BH_SYS_PATH_BYTES];
+	int err = bh_sys_path(path, root, BH_BIND_FOLDER "/%s", address);
+	if (err != 0)
+		return err;
+	if (unlink(path) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	return sync_folder(root);
+}
+
+int
+bh_bind_lock(const char *root)
+{
+	const struct timespec pause = {0, 20000000};
+	char path[BH_SYS_PATH_BYTES];
+	int err = make_folders(root);
+	if (err == 0)
+		err = bh_sys_path(path, root, BH_BIND_FOLDER "/.lock");
+	if (err != 0)
+		return err;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	for (uint64_t waited_ns = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ns += (uint64_t)pause.tv_nsec) {
+		err = -errno;
+		if ((err != -EWOULDBLOCK && err != -EINTR) || waited_ns >= LOCK_WAIT_NS) {
+			close(fd);
+			return err == -EWOULDBLOCK ? -EBUSY : err;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
+bool
+bh_bind_taken(const char *root, const char *address, char out_driver[32])
+{
+	struct bh_bind_journal journal;
+	out_driver[0] = '\0';
+	if (bh_bind_journal_read(root, address, &journal) != 0)
+		return false;
+	memcpy(out_driver, journal.driver, sizeof(journal.driver));
+	return true;
+}
