@@ -266,7 +266,7 @@ pack_list(struct packing *packing, const char *name, const char *const *list, si
 		fputc('\0', stream);
 	}
 	fclose(stream);
-	int err = text != NULL ? bh_lab_cpio_text(&packing->cpio, name, text, bytes) : -ENOMEM;
+	int err = text != NULL ? bh_lab_cpio_text(&packing->cpio, name + 1, text, bytes) : -ENOMEM;
 	free(text);
 	return err;
 }
@@ -284,11 +284,11 @@ pack_orders(struct packing *packing, const struct bh_lab_options *options, struc
 	while (!options->shell && options->command[command_cnt] != NULL)
 		command_cnt++;
 	struct bh_lab_cpio *cpio = &packing->cpio;
-	int err = pack_list(packing, LAB_FILE_COMMAND + 1, options->command, command_cnt, '\0');
+	int err = pack_list(packing, LAB_FILE_COMMAND, options->command, command_cnt, '\0');
 	if (err == 0)
-		err = pack_list(packing, LAB_FILE_GET + 1, options->get, options->get_cnt, ':');
+		err = pack_list(packing, LAB_FILE_GET, options->get, options->get_cnt, ':');
 	if (err == 0)
-		err = pack_list(packing, LAB_FILE_MODULES + 1, load, load_cnt, '\0');
+		err = pack_list(packing, LAB_FILE_MODULES, load, load_cnt, '\0');
 	if (err == 0)
 		err = bh_lab_cpio_text(cpio, "etc/hosts", hosts, strlen(hosts));
 	if (err == 0)
