@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "host/errors/errors.h"
@@ -25,7 +26,8 @@ usage(FILE *stream)
 	      "wire\n"
 	      "  --iommu KIND         intel (default), amd or none\n"
 	      "  --cpus N             default 4\n"
-	      "  --isolate LIST       CPUs kept from Linux: isolcpus, nohz_full, rcu_nocbs; default 2,3; none for no\n"
+	      "  --isolate LIST       CPUs kept from Linux: isolcpus, nohz_full, rcu_nocbs; default 2,3 "
+	      "(fewer CPUs: the last); or none\n"
 	      "  --memory SIZE        default 3G\n"
 	      "  --hugepages N        of 2 MiB, reserved at boot; default 0\n"
 	      "  --copy FILE:PATH     a file or folder of the host into the machine; programs bring their libraries\n"
@@ -35,9 +37,11 @@ usage(FILE *stream)
 	      "  --qemu ARGUMENT      one more argument for QEMU; may be repeated\n"
 	      "  --timeout TIME       of `run`; default 10min as 600s; 0 for none\n"
 	      "  --cache DIR          where the unpacked kernel is kept\n"
+	      "  --kernel IMAGE       an installed kernel (/boot/vmlinuz-VERSION) in place of Debian's package\n"
 	      "  --keep               keep the temporary folder and say where\n"
 	      "  --verbose            the machine's console on standard error\n\n"
-	      "Inside: `lab-ctl unplug nvme0` pulls a device. In the shell, Ctrl-A x ends the machine.\n"
+	      "Inside: `lab-ctl unplug nvme0` pulls a device, `lab-ctl plug nvme0` puts it back. In the shell, Ctrl-A "
+	      "x ends the machine.\n"
 	      "exit codes: the command's; 1 the lab failed, 2 usage\n",
 	      stream);
 }
@@ -57,6 +61,7 @@ enum option_key {
 	OPTION_QEMU,
 	OPTION_TIMEOUT,
 	OPTION_CACHE,
+	OPTION_KERNEL,
 	OPTION_KEEP,
 	OPTION_VERBOSE,
 };
@@ -76,6 +81,7 @@ static const struct option options_known[] = {
         {"qemu", required_argument, NULL, OPTION_QEMU},
         {"timeout", required_argument, NULL, OPTION_TIMEOUT},
         {"cache", required_argument, NULL, OPTION_CACHE},
+        {"kernel", required_argument, NULL, OPTION_KERNEL},
         {"keep", no_argument, NULL, OPTION_KEEP},
         {"verbose", no_argument, NULL, OPTION_VERBOSE},
         {"help", no_argument, NULL, 'h'},
@@ -192,7 +198,7 @@ take_option(struct bh_lab_options *options, int key)
 	case OPTION_COPY:
 		return take_list("--copy", optarg, options->copy, &options->copy_cnt, BH_LAB_LIST_MAX);
 	case OPTION_GET:
-		return take_list("--get", optarg, options->get, &options->get_cnt, BH_LAB_LIST_MAX);
+		return take_list("--get", optarg, options->get, &options->get_cnt, BH_LAB_GETS_MAX);
 	case OPTION_QEMU:
 		return take_list("--qemu", optarg, options->qemu, &options->qemu_cnt, BH_LAB_LIST_MAX);
 	case OPTION_APPEND:
@@ -202,6 +208,9 @@ take_option(struct bh_lab_options *options, int key)
 		return take_time(options);
 	case OPTION_CACHE:
 		options->cache = optarg;
+		return BH_EXIT_OK;
+	case OPTION_KERNEL:
+		options->kernel = optarg;
 		return BH_EXIT_OK;
 	case OPTION_KEEP:
 		options->keep = true;
@@ -234,6 +243,10 @@ parse(int argc, char **argv, struct bh_lab_options *options)
 	if (options->shell && optind < argc) {
 		fprintf(stderr, "bulkhead lab shell: takes no command; `bulkhead lab run -- %s` runs one\n",
 		        argv[optind]);
+		return BH_EXIT_USAGE;
+	}
+	if (options->shell && !isatty(STDIN_FILENO)) {
+		fprintf(stderr, "bulkhead lab shell: needs a terminal; `bulkhead lab run -- sh -c '...'` needs none\n");
 		return BH_EXIT_USAGE;
 	}
 	if (!options->shell && optind == argc) {

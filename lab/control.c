@@ -1,76 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the machine says on its control port (lab/init/protocol.h), and what it may ask of QEMU: to unplug a device of ours. */
+/* What the machine says on its control port: lab/init/protocol.h. */
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "host/run/units.h"
 #include "lab/init/protocol.h"
 #include "lab/internal.h"
 
-static void
-answer(struct bh_lab_machine *machine, const char *text)
-{
-	/* A machine that does not read its answers only hurts itself. */
-	(void)!send(machine->host_fd[BH_LAB_CTL], text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
+#define NUMBERS_MAX 3u
 
-/* nvme0 or nic1, and only what the lab made. */
+/* "word N N ...": exactly `cnt` numbers after the word and its space. */
 static bool
-is_ours(const struct bh_lab_machine *machine, const char *id)
+numbers(const char *line, const char *word, unsigned cnt, uint64_t *out)
 {
-	char name[16];
-	for (uint32_t i = 0; i < BH_LAB_NVMES_MAX + BH_LAB_NICS_MAX; i++) {
-		bool nvme = i < BH_LAB_NVMES_MAX;
-		uint32_t idx = nvme ? i : i - BH_LAB_NVMES_MAX;
-		snprintf(name, sizeof(name), nvme ? "nvme%u" : "nic%u", idx);
-		if (idx < (nvme ? machine->options->nvme_cnt : machine->options->nic_cnt) && strcmp(id, name) == 0)
-			return true;
+	char copy[LAB_LINE_BYTES], *rest = copy;
+	size_t len = strlen(word);
+	if (strncmp(line, word, len) != 0 || line[len] != ' ')
+		return false;
+	snprintf(copy, sizeof(copy), "%s", line + len + 1);
+	for (unsigned i = 0; i < cnt; i++) {
+		const char *part = strsep(&rest, " ");
+		if (part == NULL || bh_parse_uint(part, &out[i]) != 0)
+			return false;
 	}
-	return false;
+	return rest == NULL;
 }
 
-static void
-unplug(struct bh_lab_machine *machine, const char *id)
+static bool
+is_request(const char *line)
 {
-	char request[160];
-	if (!is_ours(machine, id)) {
-		answer(machine, "error the lab made no such device\n");
-		return;
-	}
-	/* QMP's negotiation can be asked for again and again; the answers are read and dropped (session.c). */
-	int len = snprintf(
-	        request, sizeof(request),
-	        "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"}}\n", id);
-	bool sent = send(machine->host_fd[BH_LAB_QMP], request, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL) == len;
-	answer(machine, sent ? "ok\n" : "error QEMU does not listen\n");
+	return strncmp(line, "unplug ", 7) == 0 || strncmp(line, "plug ", 5) == 0;
 }
 
 static int
-take_line(struct bh_lab_machine *machine, struct bh_lab_control *control)
+take_line(struct bh_lab_control *control, uint32_t get_cnt)
 {
-	uint64_t code;
-	if (strcmp(control->line, LAB_HELLO) == 0 && !control->ready) {
-		control->ready = true;
+	uint64_t value[NUMBERS_MAX];
+	if (!control->ready) {
+		control->ready = strcmp(control->line, LAB_HELLO) == 0;
+		return control->ready ? 0 : -EPROTO;
+	}
+	if (control->ended)
+		return -EPROTO; /* exit is the last line */
+	if (strcmp(control->line, "beat") == 0)
+		return 0;
+	if (numbers(control->line, "get", 2, value) && value[0] < get_cnt) {
+		control->get_cnt[value[0]] = value[1];
 		return 0;
 	}
-	if (strncmp(control->line, "exit ", 5) == 0 && control->ready && !control->ended &&
-	    bh_parse_uint(control->line + 5, &code) == 0 && code <= 255) {
-		control->exit_code = (int)code;
+	if (numbers(control->line, "exit", 3, value) && value[0] <= 255) {
+		control->exit_code = (int)value[0];
+		control->out_cnt = value[1];
+		control->err_cnt = value[2];
 		control->ended = true;
 		return 0;
 	}
-	if (strncmp(control->line, "unplug ", 7) == 0 && control->ready) {
-		unplug(machine, control->line + 7);
+	if (is_request(control->line) && control->ask[0] == '\0') {
+		snprintf(control->ask, sizeof(control->ask), "%s", control->line);
 		return 0;
 	}
 	return -EPROTO;
 }
 
 int
-bh_lab_control_take(struct bh_lab_machine *machine, struct bh_lab_control *control, const char *bytes, size_t byte_cnt)
+bh_lab_control_take(struct bh_lab_control *control, uint32_t get_cnt, const char *bytes, size_t byte_cnt)
 {
+	_Static_assert(sizeof(control->line) == LAB_LINE_BYTES, "a line");
 	for (size_t i = 0; i < byte_cnt; i++) {
 		if (bytes[i] != '\n') {
 			if (control->used + 1 >= LAB_LINE_BYTES || bytes[i] == '\0')
@@ -80,7 +75,7 @@ bh_lab_control_take(struct bh_lab_machine *machine, struct bh_lab_control *contr
 		}
 		control->line[control->used] = '\0';
 		control->used = 0;
-		int err = take_line(machine, control);
+		int err = take_line(control, get_cnt);
 		if (err != 0)
 			return err;
 	}

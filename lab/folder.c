@@ -11,11 +11,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lab/internal.h"
 
-#define PREFIX "bulkhead-lab."
+#define PREFIX  "bulkhead-lab."
+#define KEPT    "command" /* lab.c writes it with --keep */
+#define YOUNG_S 600
 
 static const char *
 temp_root(void)
@@ -64,6 +67,10 @@ remove_if_dead(const char *path)
 	int fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 		bh_lab_remove_tree(path);
+	/* One that has no lock yet belongs to a lab that starts, or died doing so long ago; a kept one says so. */
+	if (fd < 0 && errno == ENOENT && time(NULL) - facts.st_mtime > YOUNG_S &&
+	    (size_t)snprintf(lock, sizeof(lock), "%s/" KEPT, path) < sizeof(lock) && access(lock, F_OK) != 0)
+		bh_lab_remove_tree(path);
 	if (fd >= 0)
 		close(fd);
 }
@@ -86,7 +93,7 @@ remove_stale(void)
 int
 bh_lab_folder_make(struct bh_lab_folder *out, struct bh_error *error)
 {
-	char lock[PATH_MAX];
+	char lock[PATH_MAX], unlocked[PATH_MAX];
 	out->lock_fd = -1;
 	remove_stale();
 	if ((size_t)snprintf(out->path, sizeof(out->path), "%s/" PREFIX "XXXXXX", temp_root()) >= sizeof(out->path) ||
@@ -96,9 +103,11 @@ bh_lab_folder_make(struct bh_lab_folder *out, struct bh_error *error)
 		                    "no temporary folder in %s: %s; set TMPDIR to one that can be written", temp_root(),
 		                    strerror(errno));
 	}
-	snprintf(lock, sizeof(lock), "%.*s/lock", (int)sizeof(lock) - 8, out->path);
-	out->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (out->lock_fd >= 0 && flock(out->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	snprintf(lock, sizeof(lock), "%.*s/lock", (int)sizeof(lock) - 16, out->path);
+	snprintf(unlocked, sizeof(unlocked), "%.*s/unlocked", (int)sizeof(lock) - 16, out->path);
+	/* Locked before it has the name that another lab looks for. */
+	out->lock_fd = open(unlocked, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (out->lock_fd >= 0 && flock(out->lock_fd, LOCK_EX | LOCK_NB) == 0 && rename(unlocked, lock) == 0)
 		return 0;
 	return bh_error_set(error, "E204", -EIO, "cannot lock %.300s: %s", lock, strerror(errno));
 }

@@ -4,9 +4,7 @@
  * names. The archive is not compressed: unpacking is then copying, and boots sooner.
  */
 #include <dirent.h>
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,10 +38,10 @@ struct packing {
 	struct bh_lab_cpio cpio;
 	const struct bh_lab_kernel *kernel;
 	const char *build; /* folder of the running program */
+	struct bh_lab_signals *signals;
+	const char **program_list; /* dynamic ones that are in */
+	size_t program_cnt;
 };
-
-/* path: absolute on the host, and the same inside unless `name` says otherwise. Shared libraries come along. */
-static int pack_program(struct packing *packing, const char *path, const char *name, struct bh_error *error);
 
 static int
 fail(int err, const char *path, struct bh_error *error)
@@ -51,54 +49,51 @@ fail(int err, const char *path, struct bh_error *error)
 	return bh_error_set(error, "E207", err, "cannot put %.300s into the machine: %s", path, strerror(-err));
 }
 
-/* A program with a dynamic linker, or a library: not a static-pie file, which has a dynamic section for itself. */
-static bool
-is_dynamic(const char *path)
+/*
+ * Programs wait here for one ldd over all of them: a process each would take longer than all the rest.
+ */
+static int
+remember_program(struct packing *packing, const char *path)
 {
-	Elf64_Ehdr header;
-	Elf64_Phdr segment;
-	bool dynamic = false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return false;
-	if (pread(fd, &header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
-	    memcmp(header.e_ident, ELFMAG, SELFMAG) == 0) {
-		for (unsigned i = 0; i < header.e_phnum; i++) {
-			off_t at = (off_t)(header.e_phoff + i * sizeof(segment));
-			if (pread(fd, &segment, sizeof(segment), at) != (ssize_t)sizeof(segment))
-				break;
-			dynamic |= segment.p_type == PT_INTERP ||
-			           (segment.p_type == PT_DYNAMIC && strstr(path, ".so") != NULL);
-		}
-	}
-	close(fd);
-	return dynamic;
+	const char **more = realloc(packing->program_list, (packing->program_cnt + 4) * sizeof(*more));
+	if (more == NULL)
+		return -ENOMEM;
+	packing->program_list = more;
+	more[packing->program_cnt] = strdup(path);
+	return more[packing->program_cnt++] != NULL ? 0 : -ENOMEM;
 }
 
-/* Lines of ldd: "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)", "\t/lib64/ld-linux-x86-64.so.2 (0x...)". */
 static int
-pack_libraries(struct packing *packing, const char *path, struct bh_error *error)
+emit_library(void *context, const char *path)
 {
-	const char *const ldd[] = {"ldd", path, NULL};
+	struct packing *packing = context;
+	return bh_lab_cpio_file(&packing->cpio, path + 1, path);
+}
+
+static int
+pack_libraries(struct packing *packing, struct bh_error *error)
+{
+	const char *missing = NULL;
 	char *text = NULL;
-	int err = bh_lab_tool(ldd, NULL, "libc-bin", &text, error);
-	if (err != 0) { /* 1: not a dynamic program */
-		free(text);
-		return err > 0 ? 0 : err;
-	}
-	char *rest = text, *line;
-	while (err == 0 && (line = strsep(&rest, "\n")) != NULL) {
-		char *slash = strchr(line, '/'), *end = slash != NULL ? strstr(slash, " (0x") : NULL;
-		if (strstr(line, "not found") != NULL)
-			err = bh_error_set(error, "E207", -ENOENT, "%.200s needs a library that is not there:%.100s",
-			                   path, line);
-		if (end == NULL)
-			continue;
-		*end = '\0';
-		int taken = bh_lab_cpio_file(&packing->cpio, slash + 1, slash);
-		if (taken < 0)
-			err = fail(taken, slash, error);
-	}
+	if (packing->program_cnt == 0)
+		return 0;
+	memmove(packing->program_list + 1, packing->program_list,
+	        packing->program_cnt * sizeof(*packing->program_list));
+	packing->program_list[0] = "ldd";
+	packing->program_list[packing->program_cnt + 1] = NULL;
+	int err = bh_lab_tool(packing->signals, packing->program_list, NULL, "libc-bin", &text, error);
+	memmove(packing->program_list, packing->program_list + 1,
+	        packing->program_cnt * sizeof(*packing->program_list));
+	if (err < 0)
+		return err;
+	err = text != NULL ? bh_lab_libraries(text, emit_library, packing, &missing) : -EIO;
+	if (missing != NULL)
+		err = bh_error_set(error, "E207", err,
+		                   "a program that goes into the machine needs a library that is "
+		                   "not there:%.200s",
+		                   missing);
+	else if (err != 0)
+		err = fail(err, "shared libraries", error);
 	free(text);
 	return err;
 }
@@ -109,7 +104,9 @@ pack_program(struct packing *packing, const char *path, const char *name, struct
 	int err = bh_lab_cpio_file(&packing->cpio, name, path);
 	if (err != 0)
 		return fail(err, path, error);
-	return is_dynamic(path) ? pack_libraries(packing, path, error) : 0;
+	if (bh_lab_is_dynamic(path) && remember_program(packing, path) != 0)
+		return fail(-ENOMEM, path, error);
+	return 0;
 }
 
 static int
@@ -237,9 +234,7 @@ pack_copies(struct packing *packing, const struct bh_lab_options *options, struc
 	for (uint32_t i = 0; i < options->copy_cnt && err == 0; i++) {
 		const char *text = options->copy[i], *colon = strrchr(text, ':');
 		if (colon == NULL || colon[1] != '/' || colon == text || (size_t)(colon - text) >= sizeof(from))
-			return bh_error_set(
-			        error, "E201", -EINVAL,
-			        "--copy %.200s: FILE:PATH was meant, PATH being absolute inside the machine", text);
+			return fail(-EINVAL, text, error);
 		snprintf(from, sizeof(from), "%.*s", (int)(colon - text), text);
 		if (stat(from, &facts) != 0)
 			return fail(-errno, from, error);
@@ -307,7 +302,7 @@ pack_ground(struct packing *packing, struct bh_error *error)
 	int err = bh_lab_tool_find("busybox", "busybox-static", busybox, sizeof(busybox), error);
 	if (err != 0)
 		return err;
-	if (is_dynamic(busybox))
+	if (bh_lab_is_dynamic(busybox))
 		return bh_error_set(
 		        error, "E202", -ENOENT,
 		        "%s is not static, and the machine needs a static one; apt-get install busybox-static",
@@ -339,12 +334,14 @@ pack(struct packing *packing, const struct bh_lab_options *options, struct bh_er
 		err = pack_build(packing, error);
 	if (err == 0 && access("/usr/bin/fio", X_OK) == 0)
 		err = pack_program(packing, "/usr/bin/fio", "usr/bin/fio", error);
-	return err == 0 ? pack_copies(packing, options, error) : err;
+	if (err == 0)
+		err = pack_copies(packing, options, error);
+	return err == 0 ? pack_libraries(packing, error) : err;
 }
 
 int
-bh_lab_initramfs(const struct bh_lab_options *options, const struct bh_lab_kernel *kernel, const char *path,
-                 struct bh_error *error)
+bh_lab_initramfs(struct bh_lab_signals *signals, const struct bh_lab_options *options,
+                 const struct bh_lab_kernel *kernel, const char *path, struct bh_error *error)
 {
 	char program[PATH_MAX], build[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
@@ -354,11 +351,14 @@ bh_lab_initramfs(const struct bh_lab_options *options, const struct bh_lab_kerne
 	if (slash == NULL)
 		return bh_error_set(error, "E207", -EIO, "cannot tell where the program lies");
 	*slash = '\0';
-	struct packing packing = {.program = program, .kernel = kernel, .build = build};
+	struct packing packing = {.program = program, .kernel = kernel, .build = build, .signals = signals};
 	int err = bh_lab_cpio_open(path, &packing.cpio);
 	if (err != 0)
 		return fail(err, path, error);
 	err = pack(&packing, options, error);
 	int end = bh_lab_cpio_close(&packing.cpio);
+	for (size_t i = 0; i < packing.program_cnt; i++)
+		free((void *)(uintptr_t)packing.program_list[i]);
+	free(packing.program_list);
 	return err == 0 && end != 0 ? fail(end, path, error) : err;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A stock Debian kernel, unpacked from its package and never installed. What is in the cache is whole: it is made under
- * another name and renamed. Two labs at once wait for each other here, and only here.
+ * another name and renamed, and a list of its files with their sizes tells whether it still is. Two labs at once wait for each
+ * other while one fetches, and only then.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,7 +16,8 @@
 
 #include "lab/internal.h"
 
-#define META_PACKAGE "linux-image-amd64"
+#define LIST    "whole"
+#define LOCK_NS (900 * BH_LAB_NS_PER_S) /* another lab's download */
 
 static int
 cache_folder(const char *asked, char *out, size_t out_bytes, struct bh_error *error)
@@ -40,22 +43,78 @@ cache_folder(const char *asked, char *out, size_t out_bytes, struct bh_error *er
 	                               strerror(-err));
 }
 
-/* Whether cache/version holds a kernel; fills `out`. */
-static bool
-is_whole(const char *cache, const char *version, struct bh_lab_kernel *out)
+/* nftw has no context. */
+static FILE *list_file;
+static size_t list_root;
+
+static int
+list_entry(const char *path, const struct stat *facts, int type, struct FTW *where)
 {
-	char dep[PATH_MAX];
-	struct stat image, modules;
-	if ((size_t)snprintf(out->version, sizeof(out->version), "%s", version) >= sizeof(out->version) ||
-	    (size_t)snprintf(out->image, sizeof(out->image), "%s/%s/vmlinuz", cache, version) >= sizeof(out->image) ||
-	    (size_t)snprintf(out->modules, sizeof(out->modules), "%s/%s/lib/modules/%s", cache, version, version) >=
-	            sizeof(out->modules) ||
-	    (size_t)snprintf(dep, sizeof(dep), "%s/modules.dep", out->modules) >= sizeof(dep))
-		return false;
-	return stat(out->image, &image) == 0 && image.st_size > 0 && stat(dep, &modules) == 0 && modules.st_size > 0;
+	if (type == FTW_F && S_ISREG(facts->st_mode) && strcmp(path + list_root, LIST) != 0)
+		fprintf(list_file, "%lu %s\n", (unsigned long)facts->st_size, path + list_root);
+	return 0;
 }
 
-/* The newest one in the cache: Debian's versions of one kernel differ in the ABI number, so compare them as versions. */
+int
+bh_lab_cache_list(const char *folder)
+{
+	char path[PATH_MAX];
+	if ((size_t)snprintf(path, sizeof(path), "%s/" LIST, folder) >= sizeof(path))
+		return -ENAMETOOLONG;
+	list_file = fopen(path, "we");
+	if (list_file == NULL)
+		return -errno;
+	list_root = strlen(folder) + 1;
+	int err = nftw(folder, list_entry, 16, FTW_PHYS | FTW_MOUNT) != 0 ? -EIO : 0;
+	fputs("end\n", list_file);
+	err = ferror(list_file) || fflush(list_file) != 0 || fsync(fileno(list_file)) != 0 ? -EIO : err;
+	fclose(list_file);
+	return err;
+}
+
+bool
+bh_lab_cache_is_whole(const char *folder)
+{
+	char line[PATH_MAX + 32], path[PATH_MAX], *name;
+	struct stat facts;
+	size_t cnt = 0;
+	bool whole = true, ended = false;
+	if ((size_t)snprintf(path, sizeof(path), "%s/" LIST, folder) >= sizeof(path))
+		return false;
+	FILE *file = fopen(path, "re");
+	while (file != NULL && whole && !ended && fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		ended = strcmp(line, "end") == 0;
+		unsigned long long size = strtoull(line, &name, 10);
+		if (!ended)
+			whole = *name == ' ' && cnt++ < 100000 &&
+			        (size_t)snprintf(path, sizeof(path), "%s/%s", folder, name + 1) < sizeof(path) &&
+			        lstat(path, &facts) == 0 && (unsigned long long)facts.st_size == size;
+	}
+	if (file != NULL)
+		fclose(file);
+	return whole && ended && cnt > 0;
+}
+
+/* Fills `out` with what would be there. Return: false if that does not fit. */
+static bool
+cached(const char *cache, const char *version, struct bh_lab_kernel *out)
+{
+	return (size_t)snprintf(out->version, sizeof(out->version), "%s", version) < sizeof(out->version) &&
+	       (size_t)snprintf(out->image, sizeof(out->image), "%s/%s/vmlinuz", cache, version) < sizeof(out->image) &&
+	       (size_t)snprintf(out->modules, sizeof(out->modules), "%s/%s/lib/modules/%s", cache, version, version) <
+	               sizeof(out->modules);
+}
+
+static bool
+is_whole(const char *cache, const char *version)
+{
+	char path[PATH_MAX];
+	return (size_t)snprintf(path, sizeof(path), "%s/%s", cache, version) < sizeof(path) &&
+	       bh_lab_cache_is_whole(path);
+}
+
+/* The newest one: Debian's versions of one kernel differ in the ABI number, so compare them as versions. */
 static bool
 find_cached(const char *cache, struct bh_lab_kernel *out)
 {
@@ -64,148 +123,87 @@ find_cached(const char *cache, struct bh_lab_kernel *out)
 	if (dir == NULL)
 		return false;
 	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && strverscmp(entry->d_name, best) > 0 &&
-		    is_whole(cache, entry->d_name, out))
-			snprintf(best, sizeof(best), "%s", out->version);
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && strlen(entry->d_name) < sizeof(best) &&
+		    strverscmp(entry->d_name, best) > 0 && is_whole(cache, entry->d_name))
+			snprintf(best, sizeof(best), "%.63s", entry->d_name);
 	}
 	closedir(dir);
-	return best[0] != '\0' && is_whole(cache, best, out);
+	return best[0] != '\0' && cached(cache, best, out);
 }
 
-/* "linux-image-6.1.0-56-amd64" of the meta package's dependency. */
+/* Return: the lock's descriptor; -EINTR, -ETIMEDOUT or another error. */
 static int
-package_name(char *out, size_t out_bytes, struct bh_error *error)
+lock_cache(struct bh_lab_signals *signals, const char *cache, struct bh_error *error)
 {
-	const char *const show[] = {"apt-cache", "show", "--no-all-versions", META_PACKAGE, NULL};
-	char *text = NULL;
-	int code = bh_lab_tool(show, NULL, "apt", &text, error);
-	if (code < 0)
-		return code;
-	const char *depends = strstr(text, "\nDepends: linux-image-");
-	size_t len = depends != NULL ? strcspn(depends + 10, " ,\n") : 0;
-	depends += depends != NULL ? 10 : 0;
-	bool good = code == 0 && len > 0 && len < out_bytes && memchr(depends, '/', len) == NULL;
-	if (good)
-		snprintf(out, out_bytes, "%.*s", (int)len, depends);
-	free(text);
-	return good ? 0
-	            : bh_error_set(error, "E206", -ENOENT,
-	                           "apt knows no package " META_PACKAGE
-	                           "; run apt-get update, and have Debian 12 (main) "
-	                           "among its sources");
-}
-
-static int
-expect_ok(const char *const *argv, const char *folder, const char *package, const char *what, struct bh_error *error)
-{
-	int code = bh_lab_tool(argv, folder, package, NULL, error);
-	if (code <= 0)
-		return code;
-	return bh_error_set(error, "E206", -EIO, "%s failed (%s ended with exit code %d; its message stands above)%s",
-	                    what, argv[0], code,
-	                    strcmp(argv[0], "apt-get") == 0 ? "; run apt-get update and look at the network" : "");
-}
-
-/* The package's file: apt-get names it after the version. */
-static int
-find_deb(const char *folder, char *out, size_t out_bytes)
-{
-	int err = -ENOENT;
-	DIR *dir = opendir(folder);
-	if (dir == NULL)
-		return -errno;
-	for (struct dirent *entry = readdir(dir); entry != NULL && err != 0; entry = readdir(dir)) {
-		const char *dot = strrchr(entry->d_name, '.');
-		if (dot != NULL && strcmp(dot, ".deb") == 0 &&
-		    (size_t)snprintf(out, out_bytes, "%s", entry->d_name) < out_bytes)
-			err = 0;
+	const uint64_t end_ns = bh_lab_now_ns() + LOCK_NS;
+	char path[PATH_MAX];
+	bool told = false;
+	snprintf(path, sizeof(path), "%.*s/lock", (int)sizeof(path) - 8, cache);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644), err = 0;
+	while (fd >= 0 && err == 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		struct pollfd polled = {signals->fd, POLLIN, 0};
+		if (errno != EWOULDBLOCK && errno != EINTR) {
+			err = bh_error_set(error, "E205", -errno, "cannot lock %.200s: %s", path, strerror(errno));
+			break;
+		}
+		if (!told)
+			fprintf(stderr, "lab: another lab fetches the kernel; waiting for it\n");
+		told = true;
+		poll(&polled, 1, 100);
+		err = bh_lab_signals_check(signals, error);
+		if (err == 0 && bh_lab_now_ns() > end_ns)
+			err = bh_error_set(error, "E205", -ETIMEDOUT, "another lab holds %.200s for too long", path);
 	}
-	closedir(dir);
-	return err;
+	if (fd < 0)
+		return bh_error_set(error, "E205", -errno, "cannot lock %.200s: %s", path, strerror(errno));
+	if (err != 0)
+		close(fd);
+	return err == 0 ? fd : err;
 }
 
+/* One that is installed, because the person asked for it: /boot/vmlinuz-6.1.0-56-amd64, /lib/modules/6.1.0-56-amd64. */
 static int
-unpack(const char *folder, const char *version, struct bh_error *error)
+find_installed(const char *image, struct bh_lab_kernel *out, struct bh_error *error)
 {
-	char deb[NAME_MAX + 1], from[256];
-	int err = find_deb(folder, deb, sizeof(deb));
-	if (err != 0)
-		return bh_error_set(error, "E206", err, "apt-get download left no package in %.200s", folder);
-	const char *const unpacking[] = {"dpkg-deb", "-x", deb, ".", NULL};
-	const char *const depmod[] = {"depmod", "-b", ".", version, NULL};
-	err = expect_ok(unpacking, folder, "dpkg", "unpacking the kernel", error);
-	if (err == 0)
-		err = expect_ok(depmod, folder, "kmod", "listing the kernel's modules", error);
-	if (err != 0)
-		return err;
-	int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	snprintf(from, sizeof(from), "boot/vmlinuz-%.200s", version);
-	err = dir < 0 || renameat(dir, from, dir, "vmlinuz") != 0 ? -errno : 0;
-	if (dir >= 0) {
-		unlinkat(dir, deb, 0);
-		close(dir);
+	const char *base = strrchr(image, '/');
+	char dep[PATH_MAX + 16];
+	base = base != NULL ? base + 1 : image;
+	if (strncmp(base, "vmlinuz-", 8) != 0 || base[8] == '\0' || strlen(base + 8) >= sizeof(out->version))
+		return bh_error_set(error, "E201", -EINVAL,
+		                    "--kernel %.200s: an image named vmlinuz-VERSION was meant, with its modules in "
+		                    "/lib/modules/VERSION",
+		                    image);
+	snprintf(out->version, sizeof(out->version), "%s", base + 8);
+	snprintf(out->image, sizeof(out->image), "%s", image);
+	snprintf(out->modules, sizeof(out->modules), "/lib/modules/%s", out->version);
+	snprintf(dep, sizeof(dep), "%s/modules.dep", out->modules);
+	for (int i = 0; i < 2; i++) {
+		const char *path = i == 0 ? image : dep;
+		if (access(path, R_OK) != 0)
+			return bh_error_set(error, "E206", -errno, "--kernel: cannot read %.300s: %s", path,
+			                    strerror(errno));
 	}
-	return err == 0 ? 0 : bh_error_set(error, "E206", err, "the package holds no %s: %s", from, strerror(-err));
-}
-
-static int
-fetch_once(const char *cache, struct bh_error *error)
-{
-	char package[128], folder[PATH_MAX], whole[PATH_MAX];
-	int err = package_name(package, sizeof(package), error);
-	if (err != 0)
-		return err;
-	const char *version = package + strlen("linux-image-");
-	if ((size_t)snprintf(folder, sizeof(folder), "%s/new.XXXXXX", cache) >= sizeof(folder) ||
-	    (size_t)snprintf(whole, sizeof(whole), "%s/%s", cache, version) >= sizeof(whole) || mkdtemp(folder) == NULL)
-		return bh_error_set(error, "E205", -EIO, "cannot write to the lab's cache %.200s: %s", cache,
-		                    strerror(errno));
-	fprintf(stderr, "lab: fetching Debian's %s into %s (once; it is unpacked, not installed)\n", package, cache);
-	const char *const download[] = {"apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package, NULL};
-	err = expect_ok(download, folder, "apt", "downloading the kernel's package", error);
-	if (err == 0)
-		err = unpack(folder, version, error);
-	if (err == 0) {
-		bh_lab_remove_tree(whole); /* a damaged one */
-		chmod(folder, 0755);
-		if (rename(folder, whole) != 0)
-			err = bh_error_set(error, "E205", -errno, "cannot rename %.200s: %s", folder, strerror(errno));
-	}
-	if (err != 0)
-		bh_lab_remove_tree(folder);
-	return err;
-}
-
-/* The lists of packages are missing on a fresh machine, and on an old one name versions that are gone: fetched once more. */
-static int
-fetch(const char *cache, struct bh_error *error)
-{
-	const char *const update[] = {"apt-get", "-qq", "update", NULL};
-	struct bh_error ignored;
-	int err = fetch_once(cache, error);
-	if (err == 0 || geteuid() != 0 || strcmp(error->id, "E206") != 0)
-		return err;
-	fprintf(stderr, "lab: that failed; running apt-get update, and once more\n");
-	return bh_lab_tool(update, NULL, "apt", NULL, &ignored) == 0 ? fetch_once(cache, error) : err;
+	return 0;
 }
 
 int
-bh_lab_kernel_find(const char *asked, struct bh_lab_kernel *out, struct bh_error *error)
+bh_lab_kernel_find(struct bh_lab_signals *signals, const struct bh_lab_options *options, struct bh_lab_kernel *out,
+                   struct bh_error *error)
 {
-	char cache[PATH_MAX], lock[PATH_MAX];
-	int err = cache_folder(asked, cache, sizeof(cache) - 128, error);
+	char cache[PATH_MAX];
+	if (options->kernel != NULL)
+		return find_installed(options->kernel, out, error);
+	int err = cache_folder(options->cache, cache, sizeof(cache) - 128, error);
 	if (err != 0 || find_cached(cache, out))
 		return err;
-	snprintf(lock, sizeof(lock), "%.*s/lock", (int)sizeof(lock) - 8, cache);
-	int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0 || flock(fd, LOCK_EX) != 0)
-		err = bh_error_set(error, "E205", -errno, "cannot lock %.200s: %s", lock, strerror(errno));
-	if (err == 0 && !find_cached(cache, out)) {
-		err = fetch(cache, error);
+	int lock_fd = lock_cache(signals, cache, error);
+	if (lock_fd < 0)
+		return lock_fd;
+	if (!find_cached(cache, out)) {
+		err = bh_lab_fetch(signals, cache, error);
 		if (err == 0 && !find_cached(cache, out))
 			err = bh_error_set(error, "E206", -EIO, "the kernel in %.200s is not whole", cache);
 	}
-	if (fd >= 0)
-		close(fd);
+	close(lock_fd);
 	return err;
 }

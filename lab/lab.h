@@ -22,6 +22,7 @@
 #define BH_LAB_NVMES_MAX 8u
 #define BH_LAB_NICS_MAX  8u
 #define BH_LAB_LIST_MAX  64u
+#define BH_LAB_GETS_MAX  24u
 
 enum bh_lab_iommu { BH_LAB_IOMMU_INTEL = 0, BH_LAB_IOMMU_AMD = 1, BH_LAB_IOMMU_NONE = 2 };
 enum bh_lab_accel { BH_LAB_ACCEL_AUTO = 0, BH_LAB_ACCEL_TCG = 1, BH_LAB_ACCEL_KVM = 2 };
@@ -38,7 +39,7 @@ struct bh_lab_nvme {
 
 struct bh_lab_options {
 	uint32_t cpu_cnt;
-	const char *isolate; /* CPU list, "" none */
+	const char *isolate; /* CPU list; "" none; NULL: 2,3, with fewer than four CPUs the last, with one none */
 	uint64_t memory_bytes;
 	uint32_t hugepage_cnt; /* of 2 MiB, reserved at boot */
 	uint32_t nvme_cnt, nic_cnt;
@@ -47,11 +48,13 @@ struct bh_lab_options {
 	enum bh_lab_iommu iommu;
 	enum bh_lab_accel accel;
 	const char *copy[BH_LAB_LIST_MAX]; /* FILE:PATH */
-	const char *get[BH_LAB_LIST_MAX];  /* PATH:DIR */
+	const char *get[BH_LAB_GETS_MAX];  /* PATH:DIR */
 	const char *qemu[BH_LAB_LIST_MAX]; /* raw arguments */
 	uint32_t copy_cnt, get_cnt, qemu_cnt;
 	const char *append; /* to the kernel's command line */
-	const char *cache;  /* folder; NULL: BULKHEAD_LAB_CACHE, XDG_CACHE_HOME/bulkhead/lab or ~/.cache/bulkhead/lab */
+	const char *
+	        kernel; /* an image named vmlinuz-VERSION, its modules in /lib/modules/VERSION; NULL: Debian's, from the cache */
+	const char *cache; /* folder; NULL: BULKHEAD_LAB_CACHE, XDG_CACHE_HOME/bulkhead/lab or ~/.cache/bulkhead/lab */
 	uint64_t timeout_ns; /* of the whole machine; 0: none */
 	bool keep, verbose;
 	bool shell;                 /* an interactive terminal instead of a command's streams */
@@ -70,7 +73,8 @@ BH_MUST_CHECK int bh_lab_nvme_parse(const char *text, struct bh_lab_nvme *out, s
  * bh_lab_run - boot, run options->command, power off
  * @out_exit_code: the command's; 128 + N for one that a signal ended
  * Return: 0 when the command ran and ended; -EINVAL; -ENOENT something is missing on the host (named with the command that installs
- * it); -ETIMEDOUT; -EINTR a signal asked to stop; -EIO the machine crashed or hung (the console's end is in the log on stderr).
+ * it); -ETIMEDOUT; -EINTR a signal asked to stop; -EIO the machine crashed or hung (the console's end is on stderr).
+ * What a signal mask and SIGPIPE's action were, they are again afterwards.
  */
 BH_MUST_CHECK int bh_lab_run(const struct bh_lab_options *options, int *out_exit_code, struct bh_error *error);
 

@@ -4,70 +4,32 @@
  * crashes, signals and deadlines end it.
  */
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lab/internal.h"
 
-#define NS_PER_S      UINT64_C(1000000000)
-#define BOOT_NS       (120 * NS_PER_S) /* until init says hello; some seconds on a quiet machine */
-#define POWER_OFF_NS  (20 * NS_PER_S)  /* from the command's end to QEMU's */
+#define BOOT_NS       (120 * BH_LAB_NS_PER_S) /* until init says hello; some seconds on a quiet machine */
+#define SILENCE_NS    (60 * BH_LAB_NS_PER_S)  /* without a beat */
+#define LAST_NS       (10 * BH_LAB_NS_PER_S)  /* from the command's end to its last byte */
 #define CONSOLE_BYTES 16384u
-#define CONSOLE_LINES 30
-#define ESCAPE        '\001' /* Ctrl-A; then x */
+#define CONSOLE_LINES 48 /* a panic and its stack */
+#define TURN_MS       500
 
 struct session {
 	struct bh_lab_machine *machine;
 	struct bh_lab_control control;
+	struct bh_lab_qmp qmp;
+	struct bh_lab_terminal terminal;
 	char console[CONSOLE_BYTES]; /* a ring */
 	uint64_t console_bytes;
-	uint64_t start_ns, ended_ns;
-	int signal_fd;
-	int signal_number; /* 0: none came */
-	bool escape, quit, broken;
-	struct termios terminal;
-	bool raw;
+	uint64_t start_ns, heard_ns,
+	        moved_ns; /* since when; the last line of the control port; the last byte of a stream */
+	bool greeted, quit, broken, piped;
 };
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static void
-write_all(int fd, const char *bytes, size_t cnt)
-{
-	while (cnt > 0) {
-		ssize_t done = write(fd, bytes, cnt);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return; /* our reader went away: the command's end is still wanted */
-		bytes += done;
-		cnt -= (size_t)done;
-	}
-}
-
-static void
-take_console(struct session *session, const char *bytes, size_t cnt)
-{
-	for (size_t i = 0; i < cnt; i++)
-		session->console[session->console_bytes++ % CONSOLE_BYTES] = bytes[i];
-	if (session->machine->options->verbose)
-		write_all(STDERR_FILENO, bytes, cnt);
-}
 
 static void
 print_console_end(const struct session *session)
@@ -85,132 +47,105 @@ print_console_end(const struct session *session)
 }
 
 static void
-take_stream(struct session *session, enum bh_lab_stream stream)
+tell(struct session *session, const char *line)
+{
+	/* A machine that does not read only hurts itself. */
+	(void)!send(session->machine->stream[BH_LAB_CTL].from, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A request of the machine, for a device that the lab made. */
+static void
+ask_qemu(struct session *session)
 {
 	struct bh_lab_machine *machine = session->machine;
-	char bytes[65536];
-	ssize_t got = read(machine->host_fd[stream], bytes, sizeof(bytes));
-	if (got < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (got <= 0) {
-		close(machine->host_fd[stream]);
-		machine->host_fd[stream] = -1;
+	const char *line = session->control.ask, *space = strchr(line, ' ');
+	char *request = session->qmp.waiting
+	                        ? NULL
+	                        : bh_lab_qmp_request(line, bh_lab_device(machine, space != NULL ? space + 1 : ""));
+	size_t len = request != NULL ? strlen(request) : 0;
+	if (request == NULL)
+		tell(session, session->qmp.waiting ? "error the last request is not answered yet\n"
+		                                   : "error the lab made no such device\n");
+	else if (send(machine->stream[BH_LAB_QMP].from, request, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len)
+		tell(session, "error QEMU does not listen\n");
+	else
+		session->qmp.waiting = true;
+	session->control.ask[0] = '\0';
+	free(request);
+}
+
+static void
+take_control(struct session *session, const char *bytes, size_t cnt)
+{
+	struct bh_lab_control *control = &session->control;
+	session->heard_ns = bh_lab_now_ns();
+	if (session->broken || bh_lab_control_take(control, session->machine->options.get_cnt, bytes, cnt) != 0) {
+		session->broken = true;
 		return;
 	}
-	if (stream == BH_LAB_OUT || stream == BH_LAB_TTY)
-		write_all(STDOUT_FILENO, bytes, (size_t)got);
-	else if (stream == BH_LAB_ERR)
-		write_all(STDERR_FILENO, bytes, (size_t)got);
-	else if (stream == BH_LAB_CONSOLE)
-		take_console(session, bytes, (size_t)got);
-	else if (stream == BH_LAB_CTL && !session->broken)
-		session->broken = bh_lab_control_take(machine, &session->control, bytes, (size_t)got) != 0;
+	if (control->ask[0] != '\0')
+		ask_qemu(session);
 }
 
 static void
-send_window(const struct session *session)
+take_qmp(struct session *session, const char *bytes, size_t cnt)
 {
-	struct winsize size;
-	char line[64];
-	if (!session->raw || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+	char answer[120];
+	if (!bh_lab_qmp_take(&session->qmp, bytes, cnt, answer, sizeof(answer) - 1))
 		return;
-	int len = snprintf(line, sizeof(line), "window %u %u\n", size.ws_row, size.ws_col);
-	(void)!send(session->machine->host_fd[BH_LAB_CTL], line, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	strcat(answer, "\n");
+	tell(session, answer);
 }
 
 static void
-take_signal(struct session *session)
+take_stream(struct session *session, uint32_t idx)
 {
-	struct signalfd_siginfo info;
-	if (read(session->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return;
-	if (info.ssi_signo == SIGWINCH)
-		send_window(session);
-	else if (info.ssi_signo != SIGCHLD)
-		session->signal_number = (int)info.ssi_signo;
-}
-
-/* Ctrl-A x ends the machine, Ctrl-A Ctrl-A is one Ctrl-A. */
-static void
-take_keys(struct session *session)
-{
-	char bytes[256], out[256];
-	size_t out_cnt = 0;
-	ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
-	if (got <= 0) {
-		session->quit = got == 0;
-		return;
+	struct bh_lab_relay *relay = &session->machine->stream[idx];
+	if (!bh_lab_relay_holds(relay)) {
+		size_t got = (size_t)bh_lab_relay_pull(relay);
+		if (idx == BH_LAB_CTL)
+			take_control(session, relay->held, got);
+		else if (idx == BH_LAB_QMP)
+			take_qmp(session, relay->held, got);
+		else
+			session->moved_ns = bh_lab_now_ns();
+		for (size_t i = 0; i < got && idx == BH_LAB_CONSOLE; i++)
+			session->console[session->console_bytes++ % CONSOLE_BYTES] = relay->held[i];
 	}
-	for (ssize_t i = 0; i < got; i++) {
-		if (session->escape && (bytes[i] == 'x' || bytes[i] == 'X'))
-			session->quit = true;
-		if (!session->escape && bytes[i] == ESCAPE) {
-			session->escape = true;
-			continue;
-		}
-		session->escape = false;
-		out[out_cnt++] = bytes[i];
+	bh_lab_relay_push(relay);
+	if (idx <= BH_LAB_ERR && relay->reader_gone && !session->piped) {
+		session->piped = true;
+		tell(session, "kill 13\n"); /* SIGPIPE, as a local command gets */
 	}
-	write_all(session->machine->host_fd[BH_LAB_TTY], out, out_cnt);
-}
-
-static void
-make_raw(struct session *session)
-{
-	struct termios raw;
-	if (!session->machine->options->shell || !isatty(STDIN_FILENO) ||
-	    tcgetattr(STDIN_FILENO, &session->terminal) != 0)
-		return;
-	raw = session->terminal;
-	cfmakeraw(&raw);
-	session->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-}
-
-static bool
-catch_signals(struct session *session)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGWINCH};
-	for (size_t i = 0; i < BH_ARRAY_CNT(caught); i++)
-		sigaddset(&set, caught[i]);
-	signal(SIGPIPE, SIG_IGN);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	session->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return session->signal_fd >= 0;
 }
 
 /* One turn: whatever came. */
 static void
 serve(struct session *session, int timeout_ms)
 {
-	static const enum bh_lab_stream stream[] = {BH_LAB_OUT,     BH_LAB_ERR, BH_LAB_CTL,
-	                                            BH_LAB_CONSOLE, BH_LAB_QMP, BH_LAB_TTY};
-	struct pollfd polled[BH_ARRAY_CNT(stream) + 2];
-	size_t cnt = BH_ARRAY_CNT(stream);
-	for (size_t i = 0; i < cnt; i++)
-		polled[i] = (struct pollfd){.fd = session->machine->host_fd[stream[i]], .events = POLLIN};
-	polled[cnt] = (struct pollfd){.fd = session->signal_fd, .events = POLLIN};
-	polled[cnt + 1] = (struct pollfd){.fd = session->machine->options->shell ? STDIN_FILENO : -1, .events = POLLIN};
-	if (poll(polled, (nfds_t)cnt + 2, timeout_ms) <= 0)
+	struct bh_lab_machine *machine = session->machine;
+	struct pollfd polled[BH_LAB_STREAMS_MAX + 2];
+	const uint32_t cnt = machine->stream_cnt;
+	for (uint32_t i = 0; i < cnt; i++)
+		polled[i] = bh_lab_relay_poll(&machine->stream[i]);
+	polled[cnt] = (struct pollfd){.fd = machine->signals.fd, .events = POLLIN};
+	polled[cnt + 1] = (struct pollfd){.fd = machine->options.shell ? STDIN_FILENO : -1, .events = POLLIN};
+	if (poll(polled, cnt + 2, timeout_ms) <= 0)
 		return;
-	for (size_t i = 0; i < cnt; i++) {
+	for (uint32_t i = 0; i < cnt; i++) {
 		if (polled[i].revents != 0)
-			take_stream(session, stream[i]);
+			take_stream(session, i);
 	}
-	if (polled[cnt].revents != 0)
-		take_signal(session);
 	if (polled[cnt + 1].revents != 0)
-		take_keys(session);
-}
-
-static bool
-qemu_ended(struct bh_lab_machine *machine, int *out_status)
-{
-	if (waitpid(machine->pid, out_status, WNOHANG) == 0)
-		return false;
-	machine->pid = 0;
-	return true;
+		session->quit |= bh_lab_terminal_keys(&session->terminal, machine->stream[BH_LAB_TTY].from);
+	bh_lab_signals_take(&machine->signals);
+	if (session->control.ready && (!session->greeted || machine->signals.window_changed)) {
+		char line[64];
+		session->greeted = true;
+		machine->signals.window_changed = false;
+		if (bh_lab_terminal_window(&session->terminal, line, sizeof(line)))
+			tell(session, line);
+	}
 }
 
 static void
@@ -219,7 +154,7 @@ print_qemu_log(const struct bh_lab_machine *machine)
 	char text[4096];
 	ssize_t got = pread(machine->log_fd, text, sizeof(text), 0);
 	if (got > 0)
-		write_all(STDERR_FILENO, text, (size_t)got);
+		fwrite(text, 1, (size_t)got, stderr);
 }
 
 static int
@@ -235,6 +170,9 @@ crashed(const struct session *session, int status, struct bh_error *error)
 		        "arguments",
 		        WEXITSTATUS(status));
 	print_console_end(session);
+	if (WIFSIGNALED(status))
+		return bh_error_set(error, "E209", -EIO, "QEMU was ended by signal %d (%s)", WTERMSIG(status),
+		                    strsignal(WTERMSIG(status)));
 	if (!session->control.ready)
 		return bh_error_set(error, "E210", -EIO,
 		                    "the machine ended before it was up; --verbose shows its console");
@@ -243,67 +181,124 @@ crashed(const struct session *session, int status, struct bh_error *error)
 	        "the machine went down while the command ran: a kernel panic, or the command powered it off");
 }
 
-/* Return: 1 go on; else the session's result. */
-static int
-judge(struct session *session, uint64_t now, struct bh_error *error)
+/* Whether QEMU ended; then what is still in the sockets is taken, as long as it comes and somebody takes it. */
+static bool
+qemu_ended(struct session *session, int *out_status)
 {
-	const struct bh_lab_options *options = session->machine->options;
-	uint64_t age_ns = now - session->start_ns;
-	int status;
-	if (session->signal_number != 0)
-		return bh_error_set(error, "E212", -EINTR, "ended by %s", strsignal(session->signal_number));
-	if (session->quit) {
-		session->control.ended = true;
-		return 0;
+	struct bh_lab_machine *machine = session->machine;
+	if (waitpid(machine->pid, out_status, WNOHANG) == 0)
+		return false;
+	machine->pid = 0;
+	const uint64_t end_ns = bh_lab_now_ns() + LAST_NS;
+	for (bool more = true; more && bh_lab_now_ns() < end_ns && machine->signals.asked == 0;) {
+		more = false;
+		serve(session, TURN_MS);
+		for (uint32_t i = 0; i < machine->stream_cnt; i++)
+			more |= machine->stream[i].from >= 0 || bh_lab_relay_holds(&machine->stream[i]);
 	}
-	if (session->broken)
-		return bh_error_set(error, "E213", -EPROTO, "the machine broke the control port's protocol");
-	if (session->control.ended && session->ended_ns == 0)
-		session->ended_ns = now;
-	if (qemu_ended(session->machine, &status)) {
-		for (int i = 0; i < 64; i++) /* what is still in the sockets */
-			serve(session, 0);
-		return session->control.ended ? 0 : crashed(session, status, error);
+	return true;
+}
+
+/* The command ended. Return: 1 bytes are still to come or to be taken; 0 all done. */
+static int
+judge_end(const struct session *session, uint64_t now, struct bh_error *error)
+{
+	const struct bh_lab_machine *machine = session->machine;
+	const struct bh_lab_control *control = &session->control;
+	bool held = false, short_of = false, too_many = false;
+	for (uint32_t i = 0; i < machine->stream_cnt; i++) {
+		const struct bh_lab_relay *relay = &machine->stream[i];
+		uint64_t wanted = i == BH_LAB_OUT   ? control->out_cnt
+		                  : i == BH_LAB_ERR ? control->err_cnt
+		                  : i >= BH_LAB_GET ? control->get_cnt[i - BH_LAB_GET]
+		                                    : relay->byte_cnt;
+		held |= bh_lab_relay_holds(relay);
+		short_of |= relay->byte_cnt < wanted;
+		too_many |= relay->byte_cnt > wanted;
 	}
-	if (session->ended_ns != 0 && now - session->ended_ns > POWER_OFF_NS)
-		return 0; /* the command is done; the rest of the machine is ended by force */
-	if (!session->control.ready && age_ns > BOOT_NS) {
+	if (too_many)
+		return bh_error_set(error, "E213", -EPROTO, "the machine sent more than it told");
+	if (!held && short_of && now - session->moved_ns > LAST_NS)
+		return bh_error_set(error, "E213", -EPROTO, "the machine told of more output than it sent");
+	return held || short_of;
+}
+
+static int
+judge_deadlines(const struct session *session, uint64_t now, struct bh_error *error)
+{
+	const struct bh_lab_options *options = &session->machine->options;
+	const uint64_t age_ns = now - session->start_ns;
+	const bool late = options->timeout_ns != 0 && age_ns > options->timeout_ns;
+	if (!session->control.ready && (late || age_ns > BOOT_NS)) {
 		print_console_end(session);
 		return bh_error_set(error, "E210", -ETIMEDOUT, "the machine did not come up within %lu s",
-		                    BOOT_NS / NS_PER_S);
+		                    age_ns / BH_LAB_NS_PER_S);
 	}
-	if (options->timeout_ns != 0 && age_ns > options->timeout_ns && !session->control.ended)
+	if (late)
 		return bh_error_set(error, "E214", -ETIMEDOUT,
-		                    "the command did not end within %lu s; --timeout gives it more",
-		                    options->timeout_ns / NS_PER_S);
+		                    "the command did not end within %lu s (boot included); --timeout gives it more",
+		                    options->timeout_ns / BH_LAB_NS_PER_S);
+	if (session->control.ready && !session->control.ended && now - session->heard_ns > SILENCE_NS) {
+		print_console_end(session);
+		return bh_error_set(error, "E217", -ETIMEDOUT, "the machine hangs: no sign of life for %lu s",
+		                    SILENCE_NS / BH_LAB_NS_PER_S);
+	}
 	return 1;
+}
+
+/* Return: 1 go on; else the session's result. */
+static int
+judge(struct session *session, struct bh_error *error)
+{
+	const uint64_t now = bh_lab_now_ns();
+	int status = 0, err = bh_lab_signals_check(&session->machine->signals, error);
+	if (err != 0 || session->quit)
+		return err;
+	if (!session->broken && session->control.ended) {
+		int more = judge_end(session, now, error);
+		if (more <= 0)
+			return more;
+	}
+	if (!session->broken && qemu_ended(session, &status) && !session->control.ended && !session->broken)
+		return crashed(session, status, error);
+	if (session->broken)
+		return bh_error_set(error, "E213", -EPROTO, "the machine broke the control port's protocol");
+	if (session->machine->pid == 0)
+		return judge_end(session, now, error) == 0
+		               ? 0
+		               : bh_error_set(error, "E211", -EIO, "the machine went down with output on its way");
+	return judge_deadlines(session, now, error);
+}
+
+/* A shell's last words have no count. */
+static void
+drain_terminal(struct session *session)
+{
+	for (int i = 0; i < 10 && session->machine->options.shell && !session->quit; i++)
+		serve(session, 20);
 }
 
 int
 bh_lab_session(struct bh_lab_machine *machine, int *out_exit_code, struct bh_error *error)
 {
+	static const char hello[] = "{\"execute\":\"qmp_capabilities\"}";
 	struct session *session = calloc(1, sizeof(*session));
-	if (session == NULL || !catch_signals(session)) {
-		free(session);
-		return bh_error_set(error, "E203", -ENOMEM, "out of memory or descriptors");
-	}
+	if (session == NULL)
+		return bh_error_set(error, "E203", -ENOMEM, "out of memory");
 	session->machine = machine;
-	session->start_ns = now_ns();
+	session->start_ns = session->moved_ns = session->heard_ns = bh_lab_now_ns();
 	int err = bh_lab_qemu_start(machine, error);
-	make_raw(session);
-	bool told = false;
+	if (err == 0 && machine->options.shell)
+		bh_lab_terminal_open(&session->terminal);
+	(void)!send(machine->stream[BH_LAB_QMP].from, hello, sizeof(hello) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	for (int going = 1; err == 0 && going == 1;) {
-		serve(session, 100);
-		if (session->control.ready && !told)
-			send_window(session);
-		told = session->control.ready;
-		going = judge(session, now_ns(), error);
+		serve(session, TURN_MS);
+		going = judge(session, error);
 		err = going < 0 ? going : 0;
 	}
-	if (session->raw)
-		tcsetattr(STDIN_FILENO, TCSANOW, &session->terminal);
+	drain_terminal(session);
+	bh_lab_terminal_close(&session->terminal);
 	*out_exit_code = session->control.exit_code;
-	close(session->signal_fd);
 	free(session);
 	return err;
 }

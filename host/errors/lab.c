@@ -32,5 +32,11 @@ const struct bh_error_entry bh_errors_lab[] = {
         {"E213", FAILED, "the machine broke the protocol", "Something inside wrote to the lab's control port."},
         {"E214", FAILED, "the command took too long", "--timeout 1200s gives it more; --timeout 0 no limit."},
         {"E215", FAILED, "--get brought nothing", "The path must exist inside the machine when the command ends."},
+        {"E216", FAILED, "QEMU has no such network card",
+         "igb needs QEMU 8.0; `qemu-system-x86_64 -device help` lists the models of the installed one."},
+        {"E217", FAILED, "the machine hangs",
+         "Its first process sends a beat each second and did not. The end of the console stands above. A machine that "
+         "is only "
+         "slow has CPUs taken away from all of Linux: look at --isolate."},
         {NULL, 0, NULL, NULL},
 };

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machine's first process: ground.c makes the ground (mounts, modules), ports.c finds the ports to the host, run.c starts the
- * command and waits for it, ctl.c is `lab-ctl` and what serves it. Static, so that nothing of the host is needed.
+ * The machine's first process: ground.c makes the ground (mounts, modules), ports.c finds the ports to the host, run.c starts
+ * what runs, relay.c carries its output, serve.c waits for it, ctl.c is `lab-ctl`. Static, so that nothing of the host is needed.
  */
 #ifndef LAB_INIT_INIT_H
 #define LAB_INIT_INIT_H
 
+#include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -25,23 +27,51 @@ char **lab_list(const char *path);
 
 /* ports.c */
 
-/* lab_port_open - the port of that name, for reading and writing. Return: a descriptor, or -1 if there is none in time. */
-int lab_port_open(const char *name);
+/* lab_port_open - the port of that name, for reading and writing; flags may be O_NONBLOCK. Return: -1: none in time. */
+int lab_port_open(const char *name, int flags);
+
+/* relay.c */
+
+struct lab_relay {
+	int from; /* a pipe, not blocking; -1: ended */
+	int to;   /* a port, not blocking */
+	unsigned long byte_cnt;
+	size_t start, end;
+	char held[32768];
+};
+
+struct pollfd lab_relay_poll(const struct lab_relay *relay);
+void lab_relay_turn(struct lab_relay *relay);
+/* lab_relay_empty - nothing is held, and nothing is in the pipe, which a process that stayed may still hold open. */
+bool lab_relay_empty(const struct lab_relay *relay);
 
 /* run.c */
 
-/* lab_command_start - the command (none: a shell on the terminal). Return: its process. */
-pid_t lab_command_start(char **command, int out_fd, int err_fd);
-/* lab_get - pack each path of --get into its port. */
-void lab_get(char **paths);
+/* lab_command_start - the command (none: a shell on the terminal), its output into the relays' pipes. Return: its process. */
+pid_t lab_command_start(char **command, struct lab_relay *out, struct lab_relay *err);
+/* lab_get_start - tar of a path into the relay's pipe; to the port of the idx-th --get. Return: its process; -1 there is no such. */
+pid_t lab_get_start(const char *path, unsigned idx, struct lab_relay *relay);
 /* lab_window - "window ROWS COLS" */
 void lab_window(const char *line);
 
+/* serve.c */
+
+struct lab_server {
+	int ctl_fd, listen_fd, signal_fd;
+	pid_t child; /* that is waited for */
+	int status;
+	struct lab_relay out, err;
+};
+
+void lab_server_open(struct lab_server *server, int ctl_fd);
+/* lab_serve - until `child` ended and its output is written: relays, requests of lab-ctl, beats, lines of the host. */
+void lab_serve(struct lab_server *server, pid_t child);
+
 /* ctl.c */
 
-/* lab_serve - pass requests of lab-ctl on, until `child` ended. Return: its wait status. */
-int lab_serve(int ctl_fd, pid_t child);
 /* lab_ctl_main - the `lab-ctl` command. */
 int lab_ctl_main(int argc, char **argv);
+/* lab_read_line - one line without its newline, waiting at most so long for each byte. Return: its length, -1. */
+int lab_read_line(int fd, char *line, size_t room, int timeout_ms);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 
 #include "lab/init/init.h"
 #include "lab/init/protocol.h"
+
+#define END_S 3600
 
 void
 lab_power_off(void)
@@ -38,21 +41,41 @@ exit_code(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Each path in turn, by the relay that the command has left. */
+static void
+bring_out(struct lab_server *server, char **paths)
+{
+	for (unsigned i = 0; paths[i] != NULL; i++) {
+		server->out = (struct lab_relay){.from = -1};
+		pid_t tar = lab_get_start(paths[i], i, &server->out);
+		if (tar > 0)
+			lab_serve(server, tar);
+		dprintf(server->ctl_fd, "get %u %lu\n", i, server->out.byte_cnt);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
+	static struct lab_server server;
 	if (getpid() != 1)
 		return lab_ctl_main(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	lab_ground();
-	int ctl_fd = lab_port_open(LAB_PORT_CTL), out_fd = lab_port_open(LAB_PORT_OUT),
-	    err_fd = lab_port_open(LAB_PORT_ERR);
+	int ctl_fd = lab_port_open(LAB_PORT_CTL, 0), out_fd = lab_port_open(LAB_PORT_OUT, O_NONBLOCK),
+	    err_fd = lab_port_open(LAB_PORT_ERR, O_NONBLOCK);
 	if (ctl_fd < 0 || out_fd < 0 || err_fd < 0)
 		lab_give_up("no port to the host");
 	dprintf(ctl_fd, LAB_HELLO "\n");
-	pid_t child = lab_command_start(lab_list(LAB_FILE_COMMAND), out_fd, err_fd);
-	int status = lab_serve(ctl_fd, child);
-	lab_get(lab_list(LAB_FILE_GET));
-	dprintf(ctl_fd, "exit %d\n", exit_code(status));
+	lab_server_open(&server, ctl_fd);
+	server.out.to = out_fd;
+	server.err.to = err_fd;
+	lab_serve(&server, lab_command_start(lab_list(LAB_FILE_COMMAND), &server.out, &server.err));
+	int code = exit_code(server.status);
+	unsigned long out_cnt = server.out.byte_cnt, err_cnt = server.err.byte_cnt;
+	bring_out(&server, lab_list(LAB_FILE_GET));
+	sync();
+	dprintf(ctl_fd, "exit %d %lu %lu\n", code, out_cnt, err_cnt);
+	sleep(END_S); /* the host ends the machine */
 	lab_power_off();
 }

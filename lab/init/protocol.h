@@ -4,17 +4,24 @@
  * the command's standard output and error, raw; one per --get with a tar archive; and the control port with lines of text, each at
  * most LAB_LINE_BYTES with its newline. Both ends take the other for hostile: an unknown or overlong line ends the session.
  *
- *   machine -> host   hello 1            init is up, the command starts next
- *                     exit N             the command ended (128 + signal), all streams are written; then power off
+ *   machine -> host   hello 2            init is up, the command starts next
+ *                     beat               init lives; every LAB_BEAT_MS after hello
  *                     unplug ID          asks for device_del of a device that the lab made (nvme0, nic1)
- *   host -> machine   ok | error TEXT    the answer to unplug
+ *                     plug ID            asks for it back
+ *                     get N BYTES        the archive of the N-th --get is written, so many bytes in all
+ *                     exit N OUT ERR     the command ended (128 + signal), so many bytes went to each stream; the last line
+ *   host -> machine   ok | error TEXT    the answer to unplug and plug
  *                     window ROWS COLS   the terminal's size (shell)
+ *                     kill N             a signal for the command: SIGPIPE when nobody reads its output any more
+ *
+ * The host ends the machine when all those bytes have come: a machine that powers itself off would lose what is on the way.
  */
 #ifndef LAB_INIT_PROTOCOL_H
 #define LAB_INIT_PROTOCOL_H
 
 #define LAB_LINE_BYTES 128
-#define LAB_HELLO      "hello 1"
+#define LAB_HELLO      "hello 2"
+#define LAB_BEAT_MS    1000
 
 #define LAB_PORT_OUT "bulkhead.out"
 #define LAB_PORT_ERR "bulkhead.err"

@@ -31,24 +31,49 @@ use_terminal(void)
 static void
 use_streams(int out_fd, int err_fd)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	dup2(null, STDIN_FILENO);
 	dup2(out_fd, STDOUT_FILENO);
 	dup2(err_fd, STDERR_FILENO);
-	close(null);
+}
+
+/* Our end does not block, the command's does. */
+static int
+make_pipe(struct lab_relay *relay)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) != 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0)
+		lab_give_up("no pipe: %s", strerror(errno));
+	relay->from = ends[0];
+	return ends[1];
+}
+
+static void
+as_started(void)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
 }
 
 pid_t
-lab_command_start(char **command, int out_fd, int err_fd)
+lab_command_start(char **command, struct lab_relay *out, struct lab_relay *err)
 {
 	static char shell[] = "sh";
 	static char *const no_command[] = {shell, NULL};
-	bool is_shell = command[0] == NULL;
+	const bool is_shell = command[0] == NULL;
+	const int out_fd = is_shell ? -1 : make_pipe(out), err_fd = is_shell ? -1 : make_pipe(err);
 	pid_t pid = fork();
-	if (pid != 0)
+	if (pid < 0)
+		lab_give_up("no process: %s", strerror(errno));
+	if (pid != 0) {
+		close(out_fd);
+		close(err_fd);
 		return pid;
+	}
 	setsid();
-	signal(SIGPIPE, SIG_DFL);
+	as_started();
 	if (is_shell)
 		use_terminal();
 	else
@@ -61,28 +86,29 @@ lab_command_start(char **command, int out_fd, int err_fd)
 	_exit(code);
 }
 
-void
-lab_get(char **paths)
+pid_t
+lab_get_start(const char *path, unsigned idx, struct lab_relay *relay)
 {
-	char port[32], copy[4096], base_copy[4096];
+	char port[32], folder_copy[4096], base_copy[4096];
 	struct stat facts;
-	for (unsigned i = 0; paths[i] != NULL; i++) {
-		snprintf(port, sizeof(port), LAB_PORT_GET "%u", i);
-		int fd = lab_port_open(port), console = dup(STDOUT_FILENO);
-		if (fd < 0 || stat(paths[i], &facts) != 0) {
-			fprintf(stderr, "lab-init: --get %s: %s\n", paths[i], strerror(errno));
-			continue;
-		}
-		snprintf(copy, sizeof(copy), "%s", paths[i]);
-		snprintf(base_copy, sizeof(base_copy), "%s", paths[i]);
-		const char *folder = S_ISDIR(facts.st_mode) ? paths[i] : dirname(copy);
+	snprintf(port, sizeof(port), LAB_PORT_GET "%u", idx);
+	snprintf(folder_copy, sizeof(folder_copy), "%s", path);
+	snprintf(base_copy, sizeof(base_copy), "%s", path);
+	relay->to = lab_port_open(port, O_NONBLOCK);
+	if (relay->to < 0 || stat(path, &facts) != 0)
+		return -1; /* the host sees that nothing came */
+	const int out_fd = make_pipe(relay);
+	pid_t pid = fork();
+	if (pid == 0) {
+		const char *folder = S_ISDIR(facts.st_mode) ? path : dirname(folder_copy);
 		const char *what = S_ISDIR(facts.st_mode) ? "." : basename(base_copy);
-		dup2(fd, STDOUT_FILENO);
-		lab_tool((const char *const[]){"tar", "-c", "-C", folder, "-f", "-", what, NULL});
-		dup2(console, STDOUT_FILENO);
-		close(console);
-		close(fd);
+		as_started();
+		dup2(out_fd, STDOUT_FILENO);
+		execlp("tar", "tar", "-c", "-C", folder, "-f", "-", what, (char *)NULL);
+		_exit(127);
 	}
+	close(out_fd);
+	return pid;
 }
 
 void

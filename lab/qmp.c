@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* QEMU Machine Protocol: one JSON object per line; our requests carry an id, and so do their answers. */
+#include <jansson.h>
+#include <string.h>
+
+#include "lab/internal.h"
+
+#define REQUEST_ID "lab"
+
+/* "nvme,id=nvme0,mdts=7" as {"driver": "nvme", "id": "nvme0", "mdts": "7"}; ",," in a value is one comma. */
+static json_t *
+device_object(const char *device)
+{
+	json_t *object = json_object();
+	const char *at = device;
+	while (object != NULL && *at != '\0') {
+		char pair[512];
+		size_t len = 0;
+		for (; *at != '\0' && (*at != ',' || at[1] == ',') && len + 1 < sizeof(pair); at++) {
+			at += *at == ',';
+			pair[len++] = *at;
+		}
+		at += *at == ',';
+		pair[len] = '\0';
+		char *value = strchr(pair, '=');
+		if (value != NULL)
+			*value++ = '\0';
+		else if (json_object_size(object) > 0)
+			value = pair + len; /* "multifunction" alone: no device of ours has such */
+		json_object_set_new(object, value != NULL ? pair : "driver", json_string(value != NULL ? value : pair));
+	}
+	return object;
+}
+
+char *
+bh_lab_qmp_request(const char *line, const char *device)
+{
+	json_t *arguments = NULL;
+	const char *what = NULL;
+	if (device != NULL && strncmp(line, "unplug ", 7) == 0) {
+		what = "device_del";
+		arguments = json_pack("{s:s}", "id", line + 7);
+	} else if (device != NULL && strncmp(line, "plug ", 5) == 0) {
+		what = "device_add";
+		arguments = device_object(device);
+	}
+	if (arguments == NULL)
+		return NULL;
+	json_t *request = json_pack("{s:s, s:o, s:s}", "execute", what, "arguments", arguments, "id", REQUEST_ID);
+	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
+	json_decref(request);
+	return text;
+}
+
+/* Events and other answers are not ours. */
+static bool
+is_answer(const char *line, char *out_answer, size_t answer_bytes)
+{
+	json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+	const char *id = json_string_value(json_object_get(object, "id"));
+	bool ours = id != NULL && strcmp(id, REQUEST_ID) == 0;
+	const json_t *error = json_object_get(object, "error");
+	const char *why = json_string_value(json_object_get(error, "desc"));
+	if (ours && json_object_get(object, "return") != NULL)
+		snprintf(out_answer, answer_bytes, "ok");
+	else if (ours)
+		snprintf(out_answer, answer_bytes, "error %.100s", why != NULL ? why : "QEMU did not say why");
+	json_decref(object);
+	return ours;
+}
+
+bool
+bh_lab_qmp_take(struct bh_lab_qmp *qmp, const char *bytes, size_t byte_cnt, char *out_answer, size_t answer_bytes)
+{
+	bool answered = false;
+	for (size_t i = 0; i < byte_cnt; i++) {
+		if (bytes[i] != '\n') {
+			qmp->skipping |= qmp->used + 1 == sizeof(qmp->line);
+			if (!qmp->skipping)
+				qmp->line[qmp->used++] = bytes[i];
+			continue;
+		}
+		qmp->line[qmp->used] = '\0';
+		if (!qmp->skipping && qmp->waiting && is_answer(qmp->line, out_answer, answer_bytes)) {
+			qmp->waiting = false;
+			answered = true;
+		}
+		qmp->used = 0;
+		qmp->skipping = false;
+	}
+	return answered;
+}
