@@ -147,11 +147,15 @@ prepare(const struct bh_bind_request *request, struct taking *taking, struct bh_
 static int
 ensure_driver(const char *root, struct bh_error *error)
 {
-	if (bh_sys_exists(root, "/sys/bus/pci/drivers/" BH_BIND_DRIVER))
+	int err = 0;
+	if (!bh_sys_exists(root, "/sys/bus/pci/drivers/" BH_BIND_DRIVER))
+		err = bh_bind_ops->load_module(BH_BIND_DRIVER);
+	if (err == 0 && bh_sys_exists(root, "/sys/bus/pci/drivers/" BH_BIND_DRIVER)) {
+		/* kmod takes it along, busybox's modprobe does not. Binding works without; bulkhead run would say E108. */
+		if (!bh_sys_exists(root, "/sys/module/vfio_iommu_type1"))
+			(void)!bh_bind_ops->load_module("vfio_iommu_type1");
 		return 0;
-	int err = bh_bind_ops->load_module(BH_BIND_DRIVER);
-	if (err == 0 && bh_sys_exists(root, "/sys/bus/pci/drivers/" BH_BIND_DRIVER))
-		return 0;
+	}
 	return bh_error_set(
 	        error, "E145", -ENOENT,
 	        "the kernel's vfio-pci driver is not there and 'modprobe vfio-pci' failed: install the kernel's "
