@@ -17,6 +17,8 @@
 #include "host/run/internal.h"
 
 #define ARCH_SET_FS 0x1002 /* asm/prctl.h */
+/* As boot/thread.c has them, to the bit: no namespace, no thread that the tracer would not get to see (CLONE_UNTRACED). */
+#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS)
 
 struct rule {
 	int call;
@@ -51,9 +53,9 @@ static const struct rule boot_rules[] = {
         {SCMP_SYS(sched_setaffinity), 1, {EQUAL(0, 0)}},
         {SCMP_SYS(sched_getaffinity), 1, {EQUAL(0, 0)}},
         {SCMP_SYS(getcpu), 0, {{0}}},
-        {SCMP_SYS(seccomp), 1, {EQUAL(0, SECCOMP_SET_MODE_FILTER)}},
+        {SCMP_SYS(seccomp), 2, {EQUAL(0, SECCOMP_SET_MODE_FILTER), EQUAL(1, SECCOMP_FILTER_FLAG_TSYNC)}},
         {SCMP_SYS(close_range), 0, {{0}}},
-        {SCMP_SYS(clone), 1, {BITS(0, CLONE_VM | CLONE_THREAD, CLONE_VM | CLONE_THREAD)}},
+        {SCMP_SYS(clone), 1, {EQUAL(0, THREAD_FLAGS)}},
 };
 
 static int
@@ -75,7 +77,8 @@ add_rules(scmp_filter_ctx filter, int report_fd, int exec_fd)
 }
 
 /* libseccomp writes to a descriptor only. */
-static int export(scmp_filter_ctx filter, struct bh_child_filter *out)
+static int
+export_program(scmp_filter_ctx filter, struct bh_child_filter *out)
 {
 	int fd = memfd_create("cell-filter", MFD_CLOEXEC);
 	if (fd < 0)
@@ -102,7 +105,7 @@ bh_child_filter_build(uint32_t fd_cnt, struct bh_child_filter *out)
 	if (err == 0)
 		err = add_rules(filter, report_fd, report_fd + 1);
 	if (err == 0)
-		err = export(filter, out);
+		err = export_program(filter, out);
 	seccomp_release(filter);
 	return err;
 }

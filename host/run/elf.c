@@ -19,6 +19,10 @@
 
 #define FILE_BYTES_MAX (UINT64_C(1) << 30)
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010u /* Linux 6.3, linux/memfd.h */
+#endif
+
 struct file {
 	const char *path;
 	const uint8_t *bytes; /* mapped */
@@ -171,37 +175,57 @@ find_symbols(const struct file *file, struct bh_elf *elf)
 	}
 }
 
-/* The cell executes under a uid that owns nothing. A private build folder's file is copied into a memfd instead. */
+/* Where memory files are not executable unless asked for (sysctl vm.memfd_noexec), and on kernels that know no such word. */
 static int
-open_executable(const struct file *file, struct bh_elf *elf, struct bh_error *error)
+memory_file(const char *path)
 {
-	struct stat info;
+	const char *slash = strrchr(path, '/');
+	char name[64];
+	snprintf(name, sizeof(name), "%s", slash != NULL ? slash + 1 : path);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	return fd >= 0 || errno != EINVAL ? fd : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+/*
+ * A private copy, sealed: what is checked below is what is executed, whoever may write to the file meanwhile. It is also what lets a
+ * cell run under a uid that may not read a private build folder.
+ */
+static int
+copy_sealed(const struct file *file, int from_fd, struct bh_elf *elf, struct bh_error *error)
+{
 	off_t offset = 0;
-	elf->exec_fd = elf->fd;
-	if (fstat(elf->fd, &info) == 0 && (info.st_mode & S_IXOTH) != 0)
-		return 0;
-	elf->exec_fd = memfd_create("bulkhead-cell", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (elf->exec_fd < 0)
+	elf->fd = memory_file(file->path);
+	if (elf->fd < 0)
 		return bh_error_set(error, "E035", -errno, "cannot copy %s: %s", file->path, strerror(errno));
 	while ((uint64_t)offset < file->size_bytes) {
-		if (sendfile(elf->exec_fd, elf->fd, &offset, file->size_bytes - (uint64_t)offset) <= 0)
+		ssize_t copied = sendfile(elf->fd, from_fd, &offset, file->size_bytes - (uint64_t)offset);
+		if (copied == 0)
+			return truncated(file, error); /* it shrinks while it is read */
+		if (copied < 0 && errno != EINTR)
 			return bh_error_set(error, "E035", -EIO, "cannot copy %s: %s", file->path, strerror(errno));
 	}
-	return fcntl(elf->exec_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0 ? 0 : -errno;
+	if (fcntl(elf->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+		return bh_error_set(error, "E035", -errno, "cannot seal the copy of %s: %s", file->path,
+		                    strerror(errno));
+	return 0;
 }
 
 static int
 read_file(struct file *file, struct bh_elf *elf, struct bh_error *error)
 {
+	void *bytes = mmap(NULL, file->size_bytes, PROT_READ, MAP_PRIVATE, elf->fd, 0);
+	if (bytes == MAP_FAILED)
+		return bh_error_set(error, "E060", -errno, "cannot map the cell %s: %s", file->path, strerror(errno));
+	file->bytes = bytes;
+	file->header = bytes;
 	int err = check_header(file, error);
 	if (err == 0)
 		err = check_segments(file, error);
-	if (err == 0)
-		err = open_executable(file, elf, error);
 	if (err == 0) {
 		elf->entry = file->header->e_entry;
 		find_symbols(file, elf);
 	}
+	munmap(bytes, file->size_bytes);
 	return err;
 }
 
@@ -210,24 +234,23 @@ bh_elf_open(const char *path, struct bh_elf *out, struct bh_error *error)
 {
 	struct stat info;
 	struct file file = {.path = path};
-	*out = (struct bh_elf){.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), .exec_fd = -1};
-	if (out->fd < 0 || fstat(out->fd, &info) != 0)
-		return bh_error_set(error, "E060", -errno, "cannot open the cell %s: %s", path, strerror(errno));
-	file.size_bytes = (uint64_t)info.st_size;
-	int err;
-	if (!S_ISREG(info.st_mode) || file.size_bytes == 0 || file.size_bytes > FILE_BYTES_MAX) {
-		err = refuse(&file, "not a regular file, empty, or huge", error);
-	} else {
-		void *bytes = mmap(NULL, file.size_bytes, PROT_READ, MAP_PRIVATE, out->fd, 0);
-		if (bytes == MAP_FAILED)
-			err = bh_error_set(error, "E060", -errno, "cannot map the cell %s: %s", path, strerror(errno));
-		else {
-			file.bytes = bytes;
-			file.header = bytes;
-			err = read_file(&file, out, error);
-			munmap(bytes, file.size_bytes);
-		}
+	*out = (struct bh_elf){.fd = -1};
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &info) != 0) {
+		int err = bh_error_set(error, "E060", -errno, "cannot open the cell %s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return err;
 	}
+	file.size_bytes = (uint64_t)info.st_size;
+	int err = 0;
+	if (!S_ISREG(info.st_mode) || file.size_bytes == 0 || file.size_bytes > FILE_BYTES_MAX)
+		err = refuse(&file, "not a regular file, empty, or huge", error);
+	if (err == 0)
+		err = copy_sealed(&file, fd, out, error);
+	close(fd);
+	if (err == 0)
+		err = read_file(&file, out, error);
 	if (err != 0)
 		bh_elf_close(out);
 	return err;
@@ -236,13 +259,11 @@ bh_elf_open(const char *path, struct bh_elf *out, struct bh_error *error)
 void
 bh_elf_close(struct bh_elf *elf)
 {
-	if (elf->exec_fd >= 0 && elf->exec_fd != elf->fd)
-		close(elf->exec_fd);
 	if (elf->fd >= 0)
 		close(elf->fd);
 	free(elf->symbol);
 	free(elf->names);
-	*elf = (struct bh_elf){.fd = -1, .exec_fd = -1};
+	*elf = (struct bh_elf){.fd = -1};
 }
 
 void

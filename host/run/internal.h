@@ -6,10 +6,9 @@
  *   memory.c    memfds, hugepages, locking        trace.c             ptrace events: crash, forbidden system call
  *   elf.c       the cell's file and its symbols   watch.c             heartbeats, /proc facts, deadlines
  *   page.c      boot page and shared layout       mailbox.c           trapped registers
- *   child_filter.c  the outer filter                   
  *   devices.c   back ends, softdev.c their processes    verdict.c     what a person reads
  *   prepare.c   all before the process            run.c               start, wait, free
- *   confine.c   the supervisor's own filter
+ *   confine.c   the supervisor's own filter       child_filter.c      the cell's outer filter
  */
 #ifndef HOST_RUN_INTERNAL_H
 #define HOST_RUN_INTERNAL_H
@@ -80,8 +79,7 @@ struct bh_symbol {
 };
 
 struct bh_elf {
-	int fd;      /* of the file */
-	int exec_fd; /* what is executed: the file, or a copy of it where the file's mode would stop the cell's uid */
+	int fd; /* a sealed copy of the file: what was checked and what is executed */
 	uint64_t entry;
 	struct bh_symbol *symbol; /* functions, by address */
 	uint32_t symbol_cnt;

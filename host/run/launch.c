@@ -32,7 +32,7 @@ choose_uid(void)
 static void
 fill_child(struct bh_cell *cell, struct bh_child *child, int page_fd)
 {
-	child->exec_fd = cell->elf.exec_fd;
+	child->exec_fd = cell->elf.fd;
 	child->fd[child->fd_cnt++] = page_fd;
 	for (uint32_t i = 0; i < cell->page.region_cnt; i++)
 		child->fd[child->fd_cnt++] = cell->region_fd[i];

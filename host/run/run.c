@@ -62,7 +62,7 @@ bh_cell_start(const struct bh_run_config *config, const struct bh_cell_options *
 		cell->options.tick_ns = TICK_NS;
 	cell->start_ns = bh_now_ns();
 	cell->tsc_start = bh_tsc_sample();
-	cell->elf = (struct bh_elf){.fd = -1, .exec_fd = -1};
+	cell->elf = (struct bh_elf){.fd = -1};
 	cell->arena.fd = cell->heap.fd = cell->shared.fd = -1;
 	if (options->catch_signals)
 		catch_signals();

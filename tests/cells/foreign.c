@@ -9,7 +9,7 @@
 #include <bulkhead/cell.h>
 
 enum { SYS_MMAP = 9, SYS_CLONE = 56, SYS_GETTID = 186 };
-enum { CLONE_AS_THREAD = 0x10f00, PROT_READ_WRITE = 3, PROT_READ = 1, MAP_SHARED = 1 };
+enum { CLONE_AS_THREAD = 0xd0f00, PROT_READ_WRITE = 3, PROT_READ = 1, MAP_SHARED = 1 };
 
 static long
 call6(long nr, long a, long b, long c, long d, long e, long f)

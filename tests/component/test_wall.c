@@ -324,8 +324,23 @@ test_foreign_calls(void **state)
 	static const struct {
 		int number;
 		const char *name;
-	} call[] = {{77, "ftruncate"}, {16, "ioctl"},  {257, "openat"}, {41, "socket"},  {425, "io_uring_setup"},
-	            {322, "execveat"}, {59, "execve"}, {57, "fork"},    {101, "ptrace"}, {310, "process_vm_readv"}};
+	} call[] = {{77, "ftruncate"},
+	            {16, "ioctl"},
+	            {257, "openat"},
+	            {41, "socket"},
+	            {425, "io_uring_setup"},
+	            {322, "execveat"},
+	            {59, "execve"},
+	            {57, "fork"},
+	            {101, "ptrace"},
+	            {310, "process_vm_readv"},
+	            /* What boot/ calls, with other arguments: BH_BOOT_FD and zeroes. */
+	            {56, "clone"},
+	            {72, "fcntl"},
+	            {157, "prctl"},
+	            {158, "arch_prctl"},
+	            {203, "sched_setaffinity"},
+	            {317, "seccomp"}};
 	(void)state;
 	for (size_t i = 0; i < sizeof(call) / sizeof(call[0]); i++) {
 		char file[512], config[128];

@@ -120,6 +120,33 @@ test_leaves_nothing_open(void **state)
 	assert_int_equal(open_descriptor(), before);
 }
 
+/* Whoever writes to the file after the check changes nothing of what is executed; nor can the copy be written. */
+static void
+test_checked_is_executed(void **state)
+{
+	char path[] = "/tmp/bulkhead-elf-XXXXXX";
+	struct bh_error error = {0};
+	struct bh_elf elf;
+	struct stat info;
+	uint8_t byte, zero = 0;
+	int fd = mkstemp(path);
+	(void)state;
+	assert_int_equal(write(fd, cell_bytes, cell_size_bytes), cell_size_bytes);
+	int err = bh_elf_open(path, &elf, &error);
+	unlink(path);
+	assert_int_equal(err, 0);
+	assert_int_equal(pwrite(fd, &zero, 1, 1), 1);
+	assert_int_equal(ftruncate(fd, 2), 0);
+	close(fd);
+	assert_int_equal(fstat(elf.fd, &info), 0);
+	assert_int_equal(info.st_size, cell_size_bytes);
+	assert_int_equal(pread(elf.fd, &byte, 1, 1), 1);
+	assert_int_equal(byte, 'E');
+	assert_int_equal(pwrite(elf.fd, &zero, 1, 1), -1);
+	assert_int_equal(fcntl(elf.fd, F_GET_SEALS), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	bh_elf_close(&elf);
+}
+
 static void
 test_symbols_of_a_cell(void **state)
 {
@@ -190,11 +217,9 @@ main(int argc, char **argv)
 		return 2;
 	fclose(file);
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_changed_headers),
-	        cmocka_unit_test(test_cut_anywhere),
-	        cmocka_unit_test(test_leaves_nothing_open),
-	        cmocka_unit_test(test_symbols_of_a_cell),
-	        cmocka_unit_test(test_symbol_names_are_printable),
+	        cmocka_unit_test(test_changed_headers),     cmocka_unit_test(test_cut_anywhere),
+	        cmocka_unit_test(test_leaves_nothing_open), cmocka_unit_test(test_checked_is_executed),
+	        cmocka_unit_test(test_symbols_of_a_cell),   cmocka_unit_test(test_symbol_names_are_printable),
 	        cmocka_unit_test(test_wall_breaches),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
