@@ -53,10 +53,23 @@ escape(const char *text, char *out, size_t out_bytes)
 	out[used] = '\0';
 }
 
+/* The drive is then a filter above its image. */
+static void
+add_limit(struct bh_lab_machine *machine, unsigned nvme_idx, unsigned ns_idx, uint32_t iops)
+{
+	bh_lab_add(machine, "-object");
+	bh_lab_add(machine, "{\"qom-type\":\"throttle-group\",\"id\":\"limit%u.%u\",\"limits\":{\"iops-total\":%u}}",
+	           nvme_idx, ns_idx + 1, iops);
+	bh_lab_add(machine, "-blockdev");
+	bh_lab_add(machine, "driver=throttle,node-name=drive%u.%u,throttle-group=limit%u.%u,file=image%u.%u", nvme_idx,
+	           ns_idx + 1, nvme_idx, ns_idx + 1, nvme_idx, ns_idx + 1);
+}
+
 static int
 make_image(struct bh_lab_machine *machine, unsigned nvme_idx, unsigned ns_idx, const char *aio, struct bh_error *error)
 {
 	const uint64_t size_bytes = machine->options.nvme[nvme_idx].size_bytes;
+	const uint32_t iops = machine->options.nvme[nvme_idx].iops;
 	char path[PATH_MAX + 32], escaped[2 * PATH_MAX];
 	snprintf(path, sizeof(path), "%s/nvme%u.%u", machine->folder.path, nvme_idx, ns_idx + 1);
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), err = 0;
@@ -72,9 +85,11 @@ make_image(struct bh_lab_machine *machine, unsigned nvme_idx, unsigned ns_idx, c
 	 */
 	bh_lab_add(machine, "-blockdev");
 	bh_lab_add(machine,
-	           "driver=raw,node-name=drive%u.%u,discard=unmap,cache.direct=off,cache.no-flush=on,file.driver=file,"
+	           "driver=raw,node-name=%s%u.%u,discard=unmap,cache.direct=off,cache.no-flush=on,file.driver=file,"
 	           "file.filename=%s,file.aio=%s,file.discard=unmap,file.cache.direct=off,file.cache.no-flush=on",
-	           nvme_idx, ns_idx + 1, escaped, aio);
+	           iops != 0 ? "image" : "drive", nvme_idx, ns_idx + 1, escaped, aio);
+	if (iops != 0)
+		add_limit(machine, nvme_idx, ns_idx, iops);
 	return err;
 }
 

@@ -27,12 +27,13 @@
 enum bh_lab_iommu { BH_LAB_IOMMU_INTEL = 0, BH_LAB_IOMMU_AMD = 1, BH_LAB_IOMMU_NONE = 2 };
 enum bh_lab_accel { BH_LAB_ACCEL_AUTO = 0, BH_LAB_ACCEL_TCG = 1, BH_LAB_ACCEL_KVM = 2 };
 
-/* One NVMe drive: SIZE[,lba=512|4096][,ns=N][,mdts=N][,serial=TEXT][,cache=on|off]. */
+/* One NVMe drive: SIZE[,lba=512|4096][,ns=N][,mdts=N][,serial=TEXT][,cache=on|off][,iops=N]. */
 struct bh_lab_nvme {
 	uint64_t size_bytes; /* of each namespace */
 	uint32_t lba_bytes;  /* 512 */
 	uint32_t ns_cnt;     /* 1 */
 	uint32_t mdts;       /* QEMU's, a power of two of 4 KiB pages; 7 */
+	uint32_t iops;       /* commands that take longer than the machine needs: so many per second; 0: no limit */
 	bool no_write_cache;
 	char serial[21]; /* "" gives bulkheadN */
 };

@@ -55,6 +55,8 @@ parse_key(const char *key, const char *value, struct bh_lab_nvme *nvme)
 		return parse_number(value, 1, 8, &nvme->ns_cnt);
 	if (strcmp(key, "mdts") == 0)
 		return parse_number(value, 0, 16, &nvme->mdts);
+	if (strcmp(key, "iops") == 0)
+		return parse_number(value, 1, 1000000, &nvme->iops);
 	if (strcmp(key, "serial") == 0)
 		return parse_serial(value, nvme);
 	if (strcmp(key, "cache") != 0 || (strcmp(value, "on") != 0 && strcmp(value, "off") != 0))
@@ -82,7 +84,7 @@ bh_lab_nvme_parse(const char *text, struct bh_lab_nvme *out, struct bh_error *er
 		if (value == NULL || parse_key(part, value, out) != 0)
 			return bh_error_set(error, "E201", -EINVAL,
 			                    "--nvme %s: '%s' is not understood; there are lba=512|4096, ns=1..8, "
-			                    "mdts=0..16, serial=TEXT, cache=on|off",
+			                    "mdts=0..16, serial=TEXT, cache=on|off, iops=N",
 			                    text, part);
 	}
 	return 0;
