@@ -33,8 +33,9 @@ static struct {
 	uint64_t request_cnt;
 	uint32_t busy_cnt;
 	bool troubling, trouble_over;
+	bool held; /* nothing is sent */
 	int error;
-	uint64_t *written, *checked, *mismatched, *again, *troubles;
+	uint64_t *written, *checked, *mismatched, *again, *troubles, *fatal;
 } disk;
 
 static bool
@@ -156,7 +157,7 @@ move(void)
 {
 	while (disk.error == 0 && unfinished()) {
 		for (uint32_t i = 0; i < disk.config->depth && disk.error == 0; i++) {
-			if (!disk.slot[i].busy && slot_take(&disk.slot[i]))
+			if (!disk.held && !disk.slot[i].busy && slot_take(&disk.slot[i]))
 				slot_send(&disk.slot[i]);
 		}
 		bh_nvme_poll(disk.qp, disk.config->depth);
@@ -172,7 +173,7 @@ move(void)
 static int
 make_fatal(const struct bh_device *device)
 {
-	uint32_t cc;
+	uint32_t cc = 0, csts = 0;
 	int err = bh_reg_read32(device, 0, NVME_REG_CC, &cc);
 	if (err == 0)
 		err = bh_reg_write32(device, 0, NVME_REG_CC, cc & ~NVME_CC_EN);
@@ -180,6 +181,10 @@ make_fatal(const struct bh_device *device)
 		err = bh_reg_write32(device, 0, NVME_REG_AQA, 0);
 	if (err == 0)
 		err = bh_reg_write32(device, 0, NVME_REG_CC, cc | NVME_CC_EN);
+	if (err == 0)
+		err = bh_reg_read32(device, 0, NVME_REG_CSTS, &csts);
+	if (err == 0 && csts & NVME_CSTS_CFS)
+		bh_counter_add(disk.fatal, 1);
 	return err;
 }
 
@@ -196,6 +201,28 @@ trouble_once(const struct bh_device *device)
 	}
 }
 
+/*
+ * Wait until requests are under way and all of them are fetched, and send no more. QEMU 7.2 dies when CC.EN is cleared between a
+ * doorbell and its look at the queue: it starts the commands after it has freed the queues. Where its EventIdx stands, it has looked.
+ */
+static void
+hold(void)
+{
+	const struct bh_nvme_qpair *qp = disk.qp;
+	for (;;) {
+		uint64_t request_cnt = disk.request_cnt + disk.config->depth;
+		disk.held = false;
+		while ((disk.request_cnt < request_cnt || disk.busy_cnt == 0) && disk.error == 0)
+			bh_yield();
+		disk.held = true;
+		while (qp->sq_event != NULL && *qp->sq_event != (qp->sq_tail & qp->sq_mask) && disk.busy_cnt > 0 &&
+		       disk.error == 0)
+			bh_yield();
+		if (disk.busy_cnt > 0 || disk.error != 0)
+			return;
+	}
+}
+
 /* A fiber: makes trouble while requests are under way, and lets the driver come back before it does so again. */
 static void
 trouble_main(void *arg)
@@ -204,10 +231,10 @@ trouble_main(void *arg)
 	uint64_t *resets = bh_counter_register("nvme0.reset", "");
 	int err = bh_device_find(disk.config->device, &device);
 	for (uint32_t i = 0; i < disk.config->trouble_cnt && err == 0 && disk.error == 0; i++) {
-		uint64_t request_cnt = disk.request_cnt + disk.config->depth, reset_cnt = *resets;
-		while ((disk.request_cnt < request_cnt || disk.busy_cnt == 0) && disk.error == 0)
-			bh_yield();
+		hold();
+		uint64_t reset_cnt = *resets;
 		err = trouble_once(&device);
+		disk.held = false;
 		while ((*resets == reset_cnt || bh_nvme_state(disk.ctrl) == BH_NVME_RESETTING) && err == 0 &&
 		       disk.error == 0)
 			bh_yield();
@@ -215,6 +242,7 @@ trouble_main(void *arg)
 	}
 	if (err != 0)
 		disk.error = err;
+	disk.held = false;
 	disk.trouble_over = true;
 }
 
@@ -250,7 +278,8 @@ cache_set(void)
 static int
 open_disk(void)
 {
-	const struct bh_nvme_options options = {.no_shadow_doorbells = disk.config->no_shadow_doorbells};
+	const struct bh_nvme_options options = {.no_shadow_doorbells = disk.config->no_shadow_doorbells,
+	                                        .admin_timeout_ns = disk.config->admin_timeout_ns};
 	int err = bh_nvme_open(disk.config->device, &options, &disk.ctrl);
 	if (err == 0)
 		err = bh_nvme_ns_find(disk.ctrl, disk.config->namespace_id, &disk.ns);
@@ -292,6 +321,7 @@ make_slots(void)
 	disk.mismatched = bh_counter_register(DISK_COUNTER_MISMATCHED, "blocks");
 	disk.again = bh_counter_register(DISK_COUNTER_AGAIN, "requests");
 	disk.troubles = bh_counter_register(DISK_COUNTER_TROUBLES, "");
+	disk.fatal = bh_counter_register(DISK_COUNTER_FATAL, "");
 	return 0;
 }
 
@@ -331,7 +361,8 @@ work(void)
 		err = bh_nvme_flush_wait(disk.qp, disk.ns, NULL);
 	if (err == 0)
 		err = commands_count(&after_cnt);
-	gauge(DISK_GAUGE_COMMANDS, after_cnt - before_cnt);
+	if (err == 0)
+		gauge(DISK_GAUGE_COMMANDS, after_cnt - before_cnt);
 	return err;
 }
 

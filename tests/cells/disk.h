@@ -47,7 +47,8 @@ struct disk_config {
 	uint32_t io_bytes;                /* of one request */
 	uint32_t depth;
 	uint32_t no_shadow_doorbells;
-	uint32_t write_cache; /* 0 leave it, 1 on, 2 off (Set Features) */
+	uint32_t write_cache;      /* 0 leave it, 1 on, 2 off (Set Features) */
+	uint64_t admin_timeout_ns; /* 0: the driver's default */
 };
 
 /* Counters, in blocks of the namespace and in requests. */
@@ -56,6 +57,7 @@ struct disk_config {
 #define DISK_COUNTER_MISMATCHED "disk.mismatched"
 #define DISK_COUNTER_AGAIN      "disk.again" /* requests that a reset ended, sent again */
 #define DISK_COUNTER_TROUBLES   "disk.troubles"
+#define DISK_COUNTER_FATAL      "disk.fatal" /* how often CSTS.CFS was seen */
 /* Gauges: what the driver found. */
 #define DISK_GAUGE_LBA_BYTES    "disk.lba_bytes"
 #define DISK_GAUGE_LBA_CNT      "disk.lba_cnt"

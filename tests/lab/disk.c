@@ -38,6 +38,7 @@ static const struct bh_config_key keys[] = {
         {"disk", "depth", BH_VALUE_UINT, "16", .max = 0},
         {"disk", "no_shadow_doorbells", BH_VALUE_UINT, "0", .max = 0},
         {"disk", "write_cache", BH_VALUE_UINT, "0", .max = 0},
+        {"disk", "admin_timeout", BH_VALUE_DURATION, "0", .max = 0},
 };
 
 static int
@@ -56,6 +57,7 @@ compile(const struct bh_run_config *config, void *out, uint32_t *out_bytes, stru
 	to->depth = (uint32_t)bh_config_uint(config, "disk", "depth");
 	to->no_shadow_doorbells = (uint32_t)bh_config_uint(config, "disk", "no_shadow_doorbells");
 	to->write_cache = (uint32_t)bh_config_uint(config, "disk", "write_cache");
+	to->admin_timeout_ns = bh_config_uint(config, "disk", "admin_timeout");
 	*out_bytes = sizeof(*to);
 	return 0;
 }
@@ -101,6 +103,7 @@ finished(struct cell_run *run, struct bh_cell *cell)
 	        {DISK_COUNTER_MISMATCHED, &disk_run->mismatched},
 	        {DISK_COUNTER_AGAIN, &disk_run->again},
 	        {DISK_COUNTER_TROUBLES, &disk_run->troubles},
+	        {DISK_COUNTER_FATAL, &disk_run->fatal},
 	        {DISK_GAUGE_LBA_BYTES, &disk_run->lba_bytes},
 	        {DISK_GAUGE_LBA_CNT, &disk_run->lba_cnt},
 	        {DISK_GAUGE_NS_CNT, &disk_run->ns_cnt},
@@ -148,13 +151,14 @@ disk_run(const struct disk *disk, struct disk_run *run)
 	inside_ok("modprobe vfio_iommu_type1 && modprobe vfio-pci");
 	inside_bind(disk->address, "vfio-pci");
 	snprintf(config, sizeof(config),
-	         "[cell]\napp = disk\ncpus = 2\narena = 16M\npages = normal\n"
+	         "[cell]\napp = disk\ncpus = 2\narena = %lu\npages = normal\n"
 	         "[device nvme0]\nbackend = vfio\naddress = %s\n"
 	         "[disk]\nwhat = %s\ntrouble = %s\ntrouble_cnt = %u\nnamespace = %u\nseed = %lu\nfirst = %lu\nsize = "
-	         "%lu\nio = %u\ndepth = %u\nno_shadow_doorbells = %u\nwrite_cache = %u\n",
-	         disk->address, what_words[run->what], trouble_words[run->trouble], run->trouble_cnt, disk->nsid,
-	         run->seed, run->first_bytes, run->size_bytes, run->io_bytes != 0 ? run->io_bytes : 128u << 10,
-	         run->depth != 0 ? run->depth : 16, run->no_shadow_doorbells, run->write_cache);
+	         "%lu\nio = %u\ndepth = %u\nno_shadow_doorbells = %u\nwrite_cache = %u\nadmin_timeout = %luns\n",
+	         DISK_ARENA_BYTES, disk->address, what_words[run->what], trouble_words[run->trouble], run->trouble_cnt,
+	         disk->nsid, run->seed, run->first_bytes, run->size_bytes,
+	         run->io_bytes != 0 ? run->io_bytes : 128u << 10, run->depth != 0 ? run->depth : 16,
+	         run->no_shadow_doorbells, run->write_cache, run->admin_timeout_ns);
 	run->bad_cnt = 0;
 	run->run = (struct cell_run){
 	        .config = config,

@@ -9,6 +9,8 @@
 #include "tests/cells/disk.h"
 #include "tests/component/cell_run.h"
 
+#define DISK_ARENA_BYTES (UINT64_C(16) << 20) /* of the cell */
+
 struct disk {
 	char address[16];
 	uint32_t nsid;
@@ -27,12 +29,12 @@ struct disk_run {
 	unsigned depth;    /* default 16 */
 	unsigned write_cache;
 	bool no_shadow_doorbells;
-	uint64_t duration_ns;
+	uint64_t duration_ns, admin_timeout_ns;
 	void (*tick)(struct cell_run *run, struct bh_cell *cell);
 	void *context; /* of tick */
 	/* Out. */
 	struct cell_run run;
-	uint64_t written, checked, mismatched, again, troubles; /* DISK_COUNTER_* */
+	uint64_t written, checked, mismatched, again, troubles, fatal; /* DISK_COUNTER_* */
 	uint64_t lba_bytes, lba_cnt, ns_cnt, transfer_bytes_max, shadow_doorbells, vwc, cache_on, reads_zero, commands;
 	uint64_t reset, device_reset, removed, bad_cnt; /* of the driver; bad_cnt: refused completions of any kind */
 };

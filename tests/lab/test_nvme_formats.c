@@ -173,7 +173,7 @@ test_wrong_pattern(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_wrong_pattern),
@@ -186,5 +186,7 @@ main(void)
 	        cmocka_unit_test(test_write_cache),
 	        cmocka_unit_test(test_erase),
 	};
+	if (argc == 2) /* only those that fit */
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
