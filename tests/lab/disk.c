@@ -93,7 +93,7 @@ print_log(struct bh_cell *cell)
 static void
 finished(struct cell_run *run, struct bh_cell *cell)
 {
-	struct disk_run *disk_run = (struct disk_run *)((char *)run - offsetof(struct disk_run, run));
+	struct disk_run *disk_run = disk_run_of(run);
 	const struct {
 		const char *name;
 		uint64_t *value;

@@ -39,6 +39,13 @@ struct disk_run {
 	uint64_t reset, device_reset, removed, bad_cnt; /* of the driver; bad_cnt: refused completions of any kind */
 };
 
+/* disk_run_of - the disk_run that a cell_run is in: for tick. */
+static inline struct disk_run *
+disk_run_of(struct cell_run *run)
+{
+	return (void *)((char *)run - offsetof(struct disk_run, run));
+}
+
 /* disk_run - the cell on the drive, however it ends. */
 void disk_run(const struct disk *disk, struct disk_run *run);
 

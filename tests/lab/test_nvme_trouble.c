@@ -69,7 +69,7 @@ struct cut {
 static void
 cut_memory(struct cell_run *run, struct bh_cell *cell)
 {
-	struct cut *cut = ((struct disk_run *)((char *)run - offsetof(struct disk_run, run)))->context;
+	struct cut *cut = disk_run_of(run)->context;
 	struct bh_backend *backend = bh_cell_backend(cell, 0);
 	if (++cut->ticks != 5)
 		return;
@@ -103,7 +103,7 @@ test_memory_cut(void **state)
 static void
 pull(struct cell_run *run, struct bh_cell *cell)
 {
-	struct cut *cut = ((struct disk_run *)((char *)run - offsetof(struct disk_run, run)))->context;
+	struct cut *cut = disk_run_of(run)->context;
 	(void)cell;
 	if (++cut->ticks != 5)
 		return;
