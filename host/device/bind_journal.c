@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "host/device/bind_private.h"
@@ -205,7 +204,6 @@ bh_bind_journal_remove(const char *root, const char *address)
 int
 bh_bind_lock(const char *root)
 {
-	const struct timespec pause = {0, 20000000};
 	char path[BH_SYS_PATH_BYTES];
 	int err = make_folders(root);
 	if (err == 0)
@@ -215,13 +213,13 @@ bh_bind_lock(const char *root)
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	for (uint64_t waited_ns = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ns += (uint64_t)pause.tv_nsec) {
+	for (uint64_t waited_ns = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ns += BH_BIND_STEP_NS) {
 		err = -errno;
 		if ((err != -EWOULDBLOCK && err != -EINTR) || waited_ns >= LOCK_WAIT_NS) {
 			close(fd);
 			return err == -EWOULDBLOCK ? -EBUSY : err;
 		}
-		nanosleep(&pause, NULL);
+		bh_bind_ops->pause(BH_BIND_STEP_NS);
 	}
 	return fd;
 }

@@ -143,6 +143,13 @@ addresses(struct bh_bind_if_address *out, size_t max)
 	return (int)cnt;
 }
 
+static void
+pause_for(uint64_t ns)
+{
+	const struct timespec time = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+	nanosleep(&time, NULL);
+}
+
 const struct bh_bind_ops bh_bind_ops_linux = {
         .write = write_in_child,
         .load_module = load_module,
@@ -151,7 +158,7 @@ const struct bh_bind_ops bh_bind_ops_linux = {
         .addresses = addresses,
         .default_routes = bh_bind_netlink_defaults,
         .route = bh_bind_netlink_route,
-        .step_ns = 10000000,
+        .pause = pause_for,
 };
 
 const struct bh_bind_ops *bh_bind_ops = &bh_bind_ops_linux;

@@ -14,6 +14,7 @@
 #define BH_BIND_BLOCKS_MAX 1024u
 #define BH_BIND_NETS_MAX   256u
 #define BH_BIND_HELD_MAX   64u
+#define BH_BIND_STEP_NS    UINT64_C(10000000)
 #define BH_BIND_REASON_MAX 3 /* findings of one reason: it is named already */
 
 /* ---- what the machine is asked and told; tests put a kernel of their own here ---- */
@@ -41,7 +42,7 @@ struct bh_bind_ops {
 	int (*default_routes)(char (*out_interface)[BH_SYS_NAME_BYTES], size_t max);
 	/* The interface that packets to `ip` leave by. 0 or a negative errno. */
 	int (*route)(const struct bh_bind_ip *ip, char out_interface[BH_SYS_NAME_BYTES]);
-	uint64_t step_ns; /* between two looks */
+	void (*pause)(uint64_t ns); /* between two looks */
 };
 
 extern const struct bh_bind_ops *bh_bind_ops;

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/device/bind_private.h"
 
@@ -21,13 +20,6 @@ struct steps {
 	const char *address;
 	struct bh_error *error;
 };
-
-static void
-pause_a_step(void)
-{
-	struct timespec step = {0, (long)bh_bind_ops->step_ns};
-	nanosleep(&step, NULL);
-}
 
 static int
 failed(struct steps *steps, int err, const char *step, const char *detail)
@@ -82,13 +74,13 @@ wait_driver(struct steps *steps, const char *driver)
 {
 	struct bh_pci_device device;
 	char detail[160];
-	for (uint64_t waited_ns = 0;; waited_ns += bh_bind_ops->step_ns) {
+	for (uint64_t waited_ns = 0;; waited_ns += BH_BIND_STEP_NS) {
 		int err = current(steps, &device);
 		if (err != 0 || strcmp(device.driver, driver) == 0)
 			return err;
 		if (waited_ns >= WAIT_NS)
 			break;
-		pause_a_step();
+		bh_bind_ops->pause(BH_BIND_STEP_NS);
 	}
 	snprintf(detail, sizeof(detail), "its driver should be '%s' and is '%s'; see 'dmesg | tail'", driver,
 	         device.driver);
@@ -167,11 +159,11 @@ bh_bind_wait_back(const char *root, const struct bh_bind_journal *journal, char 
 	out[0] = '\0';
 	if (journal->made[0] == '\0')
 		return;
-	for (uint64_t waited_ns = 0; waited_ns < WAIT_BACK_NS; waited_ns += bh_bind_ops->step_ns) {
+	for (uint64_t waited_ns = 0; waited_ns < WAIT_BACK_NS; waited_ns += BH_BIND_STEP_NS) {
 		bh_bind_made(root, journal->address, out, out_bytes);
 		if (out[0] != '\0')
 			return;
-		pause_a_step();
+		bh_bind_ops->pause(BH_BIND_STEP_NS);
 	}
 }
 
