@@ -11,6 +11,9 @@
 
 #include "host/device/bind_private.h"
 
+/* The macros of linux/netlink.h cast what is aligned, and clang cannot know. */
+#pragma GCC diagnostic ignored "-Wcast-align"
+
 #define ANSWER_BYTES 32768
 #define ANSWERS_MAX  100000 /* a full Internet table in parts; more is no machine to bind devices on */
 #define WAIT_SECONDS 5
