@@ -3,5 +3,31 @@
 #include "host/errors/catalogue.h"
 
 const struct bh_error_entry bh_errors_compare[] = {
+        {"E180", USAGE, "an option of compare is not valid", "`bulkhead compare --help` lists them with their ranges."},
+        {"E181", FAILED, "fio is missing",
+         "Side A of a comparison is Linux as fio drives it. Install it: apt-get install fio."},
+        {"E183", REFUSED, "the serial number does not name this device",
+         "--destructive writes over the whole device. It asks for the serial number so that a wrong address destroys "
+         "nothing; it stands on the drive's label and in /sys/class/nvme/nvmeN/serial."},
+        {"E184", FAILED, "not a device that can be compared",
+         "compare needs an NVMe function that Linux's own driver holds, with a disk for the namespace. After a crash, "
+         "`bulkhead unbind ADDRESS` gives a device back first."},
+        {"E185", FAILED, "the comparison was interrupted",
+         "A signal ended it. The device and the settings were given back; the report holds the runs until then and "
+         "decides nothing."},
+        {"E186", FAILED, "no journal of changes can be kept",
+         "Every change of the machine is written to /run/bulkhead/compare before it is made. Without it nothing is "
+         "changed. Look at the folder's permissions and room."},
+        {"E187", FAILED, "a setting could not be put back",
+         "The message names the file and the value that stood there. `bulkhead compare nvme ADDRESS --restore` tries "
+         "again from the journal."},
+        {"E188", FAILED, "the comparison could not start", "The message has the reason."},
+        {"E189", FAILED, "the report could not be written", "Look at the folder's permissions and room."},
+        {"E190", FAILED, "fio's output is not what was asked for",
+         "It is kept in the report's folder, raw/. fio 3.33 was tested; an other version may print something else."},
+        {"E191", FAILED, "fio failed", "Its own message is in the report's folder, raw/*.err."},
+        {"E192", FAILED, "the cell's output is not what was asked for", "It is kept in the report's folder, raw/."},
+        {"E193", FAILED, "the cell failed in a run",
+         "Its own messages are in the report's folder, raw/*.err; the run's command can be repeated by hand."},
         {NULL, 0, NULL, NULL},
 };

@@ -181,6 +181,21 @@ latency_json(const struct bh_hist_snapshot *hist, uint64_t tsc_hz)
 	return latency;
 }
 
+/* The histogram as it was recorded: each bucket's lowest value in cycles, and how many values it holds. */
+static json_t *
+bins_json(const struct bh_hist_snapshot *hist)
+{
+	json_t *bins = json_object();
+	char low[24];
+	for (uint32_t i = 0; i < BH_HIST_BUCKET_CNT; i++) {
+		if (hist->bucket[i] == 0)
+			continue;
+		snprintf(low, sizeof(low), "%lu", bh_hist_bucket_low(i));
+		json_object_set_new(bins, low, json_integer((json_int_t)hist->bucket[i]));
+	}
+	return bins;
+}
+
 json_t *
 nvme_bench_json(const struct nvme_bench_config *config, const struct nvme_bench_sample *sample, double seconds,
                 uint64_t tsc_hz)
@@ -193,6 +208,8 @@ nvme_bench_json(const struct nvme_bench_config *config, const struct nvme_bench_
 	                        "reads", (json_int_t)sample->reads, "writes", (json_int_t)sample->writes, "errors",
 	                        (json_int_t)sample->errors, "seconds", seconds, "latency_ns",
 	                        latency_json(&sample->latency, tsc_hz));
+	json_object_set_new(app, "latency_histogram",
+	                    json_pack("{s:I, s:o}", "tsc_hz", (json_int_t)tsc_hz, "bins", bins_json(&sample->latency)));
 	if (config->pattern == NVME_BENCH_VERIFY)
 		json_object_set_new(app, "verify",
 		                    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "checked", (json_int_t)verify->checked,
