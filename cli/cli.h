@@ -18,6 +18,7 @@ enum bh_exit {
 /* argv[0] is the subcommand's name. Return: an exit code of enum bh_exit. */
 int cmd_run(int argc, char **argv);
 int cmd_softdev(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_prove_iommu(int argc, char **argv);
 int cmd_devices(int argc, char **argv);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/lab_compare.h"
 #include "host/errors/errors.h"
 #include "host/run/config.h"
 #include "host/run/units.h"
@@ -16,7 +17,8 @@ static void
 usage(FILE *stream)
 {
 	fputs("usage: bulkhead lab run [OPTIONS] -- COMMAND [ARGUMENTS]\n"
-	      "       bulkhead lab shell [OPTIONS]\n\n"
+	      "       bulkhead lab shell [OPTIONS]\n"
+	      "       bulkhead lab compare nvme [OPTIONS]      Linux against the cell; see its own --help\n\n"
 	      "Boots a QEMU machine with a stock Debian kernel, this build (bulkhead is on its PATH), an IOMMU and the "
 	      "devices that\n"
 	      "the options name; runs COMMAND as root inside; ends with its exit code. Nothing is left behind. Needs "
@@ -267,10 +269,12 @@ cmd_lab(int argc, char **argv)
 		usage(argc < 2 ? stderr : stdout);
 		return argc < 2 ? BH_EXIT_USAGE : BH_EXIT_OK;
 	}
+	if (strcmp(argv[1], "compare") == 0)
+		return lab_compare(argc - 1, argv + 1);
 	bh_lab_defaults(&options);
 	options.shell = strcmp(argv[1], "shell") == 0;
 	if (!options.shell && strcmp(argv[1], "run") != 0) {
-		fprintf(stderr, "bulkhead lab: there are run and shell, not '%s'\n", argv[1]);
+		fprintf(stderr, "bulkhead lab: there are run, shell and compare, not '%s'\n", argv[1]);
 		return BH_EXIT_USAGE;
 	}
 	if (options.shell)

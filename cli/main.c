@@ -14,6 +14,7 @@ static const struct command {
 } commands[] = {
         {"run", cmd_run, "start a cell, watch it, and give everything back"},
         {"softdev", cmd_softdev, "serve a software device over vfio-user"},
+        {"compare", cmd_compare, "measure Linux against the cell on one NVMe device, in turn"},
         {"lab", cmd_lab, "boot a QEMU machine with VFIO and an IOMMU, for a command or a person"},
         {"prove-iommu", cmd_prove_iommu, "let a hostile cell try to get out through its device, and say what held"},
         {"devices", cmd_devices, "list PCI devices, and whether a cell can have them"},
