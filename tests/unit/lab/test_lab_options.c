@@ -25,6 +25,8 @@ test_bad_drives(void **state)
 	                                  "1G,ns=0",
 	                                  "1G,ns=9",
 	                                  "1G,mdts=17",
+	                                  "1G,iops=0",
+	                                  "1G,iops=1000001",
 	                                  "1G,serial=",
 	                                  "1G,cache=",
 	                                  "1G,cache=fast",
@@ -59,13 +61,15 @@ test_drives(void **state)
 	assert_int_equal(nvme.lba_bytes, 512);
 	assert_int_equal(nvme.ns_cnt, 1);
 	assert_int_equal(nvme.mdts, 7);
+	assert_int_equal(nvme.iops, 0);
 	assert_false(nvme.no_write_cache);
 	assert_string_equal(nvme.serial, "");
-	assert_int_equal(bh_lab_nvme_parse("1G,lba=4096,ns=2,mdts=0,serial=a-B_9,cache=off", &nvme, NULL), 0);
+	assert_int_equal(bh_lab_nvme_parse("1G,lba=4096,ns=2,mdts=0,serial=a-B_9,cache=off,iops=2000", &nvme, NULL), 0);
 	assert_int_equal(nvme.size_bytes, 1073741824);
 	assert_int_equal(nvme.lba_bytes, 4096);
 	assert_int_equal(nvme.ns_cnt, 2);
 	assert_int_equal(nvme.mdts, 0);
+	assert_int_equal(nvme.iops, 2000);
 	assert_true(nvme.no_write_cache);
 	assert_string_equal(nvme.serial, "a-B_9");
 }
