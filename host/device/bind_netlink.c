@@ -64,6 +64,27 @@ add_hops(struct answers *answers, const struct rtattr *attribute)
 	}
 }
 
+/* RTA_NEXT and NLMSG_NEXT cast a char pointer up; the buffer is aligned, and so is every step. */
+static const struct rtattr *
+next_attribute(const struct rtattr *at, int *left)
+{
+	*left -= (int)RTA_ALIGN(at->rta_len);
+	return (const void *)((const uint8_t *)at + RTA_ALIGN(at->rta_len));
+}
+
+static bool
+message_fits(const struct nlmsghdr *at, int left)
+{
+	return left >= (int)sizeof(*at) && at->nlmsg_len >= sizeof(*at) && at->nlmsg_len <= (uint32_t)left;
+}
+
+static const struct nlmsghdr *
+next_message(const struct nlmsghdr *at, int *left)
+{
+	*left -= (int)NLMSG_ALIGN(at->nlmsg_len);
+	return (const void *)((const uint8_t *)at + NLMSG_ALIGN(at->nlmsg_len));
+}
+
 static void
 add_route(struct answers *answers, const struct nlmsghdr *header)
 {
@@ -75,7 +96,8 @@ add_route(struct answers *answers, const struct nlmsghdr *header)
 	    (route->rtm_dst_len > 1 || route->rtm_type != RTN_UNICAST || (route->rtm_flags & RTM_F_CLONED) != 0))
 		return;
 	int left = (int)(header->nlmsg_len - NLMSG_LENGTH(sizeof(*route)));
-	for (const struct rtattr *at = RTM_RTA(route); RTA_OK(at, left); at = RTA_NEXT(at, left)) {
+	const struct rtattr *at = (const void *)((const uint8_t *)route + NLMSG_ALIGN(sizeof(*route)));
+	for (; RTA_OK(at, left); at = next_attribute(at, &left)) {
 		if (at->rta_type == RTA_OIF && RTA_PAYLOAD(at) >= sizeof(idx)) {
 			memcpy(&idx, RTA_DATA(at), sizeof(idx));
 			add_index(answers, idx);
@@ -90,8 +112,7 @@ static int
 read_answer(struct answers *answers, const uint8_t *buffer, ssize_t got, bool dump)
 {
 	int left = (int)got, err;
-	for (const struct nlmsghdr *at = (const void *)buffer; NLMSG_OK(at, (unsigned)left);
-	     at = NLMSG_NEXT(at, left)) {
+	for (const struct nlmsghdr *at = (const void *)buffer; message_fits(at, left); at = next_message(at, &left)) {
 		if (at->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (at->nlmsg_type == NLMSG_ERROR) {
