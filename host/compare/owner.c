@@ -139,6 +139,8 @@ settings_back(struct bh_session *session, struct bh_error *error)
 		                    "see 'dmesg'",
 		                    session->target.address);
 	int err = bh_restore_back(&session->restore, NULL, error);
+	if (err == 0 && session->handed_over)
+		bh_restore_settle(&session->restore);
 	bh_restore_close(&session->restore);
 	return err;
 }
@@ -185,7 +187,9 @@ bh_owner_restore(const char *address, struct bh_error *error)
 		err = bh_target_open(&target, address, 1, error);
 	if (err == 0)
 		err = bh_restore_back(&restore, NULL, error);
-	if (err == 0)
+	if (err == 0) {
+		bh_restore_settle(&restore);
 		bh_restore_close(&restore);
+	}
 	return err;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,9 @@
 #include "host/compare/restore.h"
 #include "host/compare/text.h"
 #include "host/errors/errors.h"
+
+#define SETTLE_TURNS 10u
+#define SETTLE_MS    50
 
 /* "[none] mq-deadline" means none: of a list, sysfs shows the choice in brackets. */
 static void
@@ -211,6 +215,21 @@ bh_restore_back(struct bh_restore *restore, const char *part, struct bh_error *e
 			                     entry->path, entry->before, strerror(-err), entry->before, entry->path);
 	}
 	return first_err;
+}
+
+void
+bh_restore_settle(struct bh_restore *restore)
+{
+	char now[64];
+	for (unsigned turn = 0; turn < SETTLE_TURNS; turn++) {
+		poll(NULL, 0, SETTLE_MS);
+		for (uint32_t i = 0; i < restore->entry_cnt; i++) {
+			struct bh_restore_entry *entry = &restore->entry[i];
+			if (entry->why_not[0] == '\0' && read_value(entry->path, now, sizeof(now)) == 0 &&
+			    strcmp(now, entry->before) != 0 && bh_text_write(entry->path, entry->before) != 0)
+				return; /* bh_restore_back has said what can be said */
+		}
+	}
 }
 
 void

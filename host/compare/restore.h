@@ -54,6 +54,12 @@ BH_MUST_CHECK int bh_restore_set(struct bh_restore *restore, const char *path, c
  */
 BH_MUST_CHECK int bh_restore_back(struct bh_restore *restore, const char *part, struct bh_error *error);
 
+/*
+ * bh_restore_settle - look again for half a second after bh_restore_back(.., NULL, ..): a driver that has just taken its device goes
+ * on setting it up (the nvme driver's second look at a namespace resets read-ahead).
+ */
+void bh_restore_settle(struct bh_restore *restore);
+
 /* bh_restore_close - forget the journal, if everything was put back. */
 void bh_restore_close(struct bh_restore *restore);
 

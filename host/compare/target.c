@@ -17,6 +17,7 @@
 #define NVME_CLASS       0x010802u
 #define WAIT_TURNS       400u
 #define CHAR_TURNS       100u
+#define OTHER_TURNS      60u
 #define WAIT_MS          50
 #define REHEARSAL_BYTES  (UINT64_C(1) << 20)
 #define POLL_QUEUES_PATH "/sys/module/nvme/parameters/poll_queues"
@@ -171,6 +172,16 @@ read_names(struct bh_target *target)
 	wait_char_device(target);
 }
 
+/* Whether the controller has a disk of another namespace: then ours will not come any more. */
+static bool
+other_disk(const struct bh_target *target)
+{
+	char path[160], prefix[24], name[32];
+	bh_text_path(path, sizeof(path), "/sys/class/nvme/%s", target->controller);
+	snprintf(prefix, sizeof(prefix), "%sn", target->controller);
+	return target->controller[0] != '\0' && find_entry(path, prefix, name, sizeof(name)) == 0;
+}
+
 int
 bh_target_wait(struct bh_target *target, bool heed_stop)
 {
@@ -179,6 +190,8 @@ bh_target_wait(struct bh_target *target, bool heed_stop)
 		if (heed_stop && bh_program_stopped())
 			return -EINTR;
 		err = look_for_disk(target);
+		if (err != 0 && turn > OTHER_TURNS && other_disk(target))
+			break;
 		if (err != 0)
 			poll(NULL, 0, WAIT_MS);
 	}
@@ -209,7 +222,7 @@ bh_target_open(struct bh_target *target, const char *address, uint32_t nsid, str
 		return bh_error_set(error, "E185", err, "stopped by a signal");
 	if (err != 0)
 		return bh_error_set(error, "E184", -ENODEV,
-		                    "%s has no disk for namespace %u after 20 s; see "
+		                    "%s has no disk for namespace %u; see "
 		                    "/sys/class/nvme and 'dmesg'",
 		                    address, nsid);
 	read_names(target);
