@@ -41,18 +41,24 @@ name_openers(const char *root, const char *path, char *out, size_t out_bytes)
 	return cnt;
 }
 
-/* The kernel would wait in the unbind until the last user is gone. */
+#define DYING_NS UINT64_C(2000000000)
+
+/* The kernel would wait in the unbind until the last user is gone. One that is just dying is waited for. */
 static int
 check_unused(const char *root, const struct bh_pci_device *device, struct bh_error *error)
 {
 	char node[32], full[BH_SYS_PATH_BYTES], who[320];
+	unsigned cnt = 0;
 	if (strcmp(device->driver, BH_BIND_DRIVER) != 0 || device->group < 0)
 		return 0;
 	snprintf(node, sizeof(node), "/dev/vfio/%d", device->group);
-	unsigned cnt = name_openers(root, node, who, sizeof(who));
 	int err = bh_sys_path(full, root, "%s", node);
-	if (cnt == 0 && (err != 0 || bh_bind_ops->try_group(full) == 0))
-		return 0;
+	for (uint64_t waited_ns = 0; waited_ns <= DYING_NS; waited_ns += 10 * BH_BIND_STEP_NS) {
+		cnt = name_openers(root, node, who, sizeof(who));
+		if (cnt == 0 && (err != 0 || bh_bind_ops->try_group(full) == 0))
+			return 0;
+		bh_bind_ops->pause(10 * BH_BIND_STEP_NS);
+	}
 	return bh_error_set(error, "E150", -EBUSY,
 	                    "%s is in use: %s has %s open; end it first, then 'bulkhead unbind %s'", device->address,
 	                    cnt > 0 ? who : "a process that does not show here", node, device->address);
