@@ -4,8 +4,9 @@
 
 #include "cli/devices_report.h"
 
-#define COLUMNS 100
-#define INDENT  "              "
+#define COLUMNS       100
+#define STATE_COLUMNS 47 /* what the columns before it leave */
+#define INDENT        "              "
 
 /* Break at words, each line indented. */
 static void
@@ -61,10 +62,14 @@ format_state(const struct bh_inventory_device *device, char *out, size_t out_byt
 		break;
 	}
 	used += (size_t)snprintf(out, out_bytes, "in use:");
-	for (int i = 0; i < device->finding_cnt && used + 26 < out_bytes; i++) {
+	for (int i = 0; i < device->finding_cnt; i++) {
 		bool before = false;
 		for (int j = 0; j < i && !before; j++)
 			before = strcmp(device->finding[j].reason, device->finding[i].reason) == 0;
+		if (!before && used + strlen(device->finding[i].reason) + 5 > STATE_COLUMNS) {
+			snprintf(out + used, out_bytes - used, " ...");
+			return;
+		}
 		if (!before)
 			used += (size_t)snprintf(out + used, out_bytes - used, " %s", device->finding[i].reason);
 	}

@@ -6,11 +6,14 @@
 #include "host/device/bind.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "host/device/bind_private.h"
+
+#define SECOND_LOOK_NS UINT64_C(300000000)
 
 /* One device of the request. */
 struct taking {
@@ -126,6 +129,24 @@ fill_journal(const char *root, struct taking *taking, struct bh_error *error)
 	return 0;
 }
 
+/* Somebody who just looks at a disk (blkid, another bulkhead) is gone a moment later. */
+static void
+guard_twice(struct bh_bind_scope *scope)
+{
+	bool passing = true;
+	scope->hold = true;
+	bh_bind_scope_guard(scope);
+	for (int i = 0; i < scope->findings.cnt; i++) {
+		const char *reason = scope->finding[i].reason;
+		passing = passing && (strcmp(reason, "in-use") == 0 || strcmp(reason, "open") == 0);
+	}
+	if (scope->findings.cnt == 0 || !passing)
+		return;
+	bh_bind_scope_release(scope);
+	bh_bind_ops->pause(SECOND_LOOK_NS);
+	bh_bind_scope_guard(scope);
+}
+
 static int
 prepare(const struct bh_bind_request *request, struct taking *taking, struct bh_error *error)
 {
@@ -139,7 +160,7 @@ prepare(const struct bh_bind_request *request, struct taking *taking, struct bh_
 		taking->scope = NULL;
 		return 0;
 	}
-	bh_bind_scope_guard(scope);
+	guard_twice(scope);
 	int err = judge(taking, request->override, error);
 	return err != 0 ? err : fill_journal(request->root, taking, error);
 }
@@ -205,8 +226,10 @@ take_one(const char *root, struct taking *taking, struct bh_error *error)
 static int
 take_all(const char *root, struct taking *takings, size_t cnt, struct bh_error *error)
 {
+	sigset_t before;
 	int err = 0;
 	size_t i;
+	bh_bind_hold_signals(&before);
 	for (i = 0; i < cnt && err == 0; i++) {
 		if (takings[i].scope != NULL)
 			err = take_one(root, &takings[i], error);
@@ -219,6 +242,7 @@ take_all(const char *root, struct taking *takings, size_t cnt, struct bh_error *
 		takings[i].out->changed = takings[i].done;
 		snprintf(takings[i].out->driver_now, sizeof(takings[i].out->driver_now), "%s", BH_BIND_DRIVER);
 	}
+	bh_bind_release_signals(&before);
 	return err;
 }
 

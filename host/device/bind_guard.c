@@ -52,6 +52,9 @@ note_group(struct bh_bind_scope *scope)
 void
 bh_bind_scope_guard(struct bh_bind_scope *scope)
 {
+	bh_bind_scope_release(scope);
+	scope->findings.cnt = scope->built_cnt;
+	scope->notes.cnt = 0;
 	guard_function(scope);
 	bh_bind_guard_mounts(scope);
 	bh_bind_guard_disk(scope);

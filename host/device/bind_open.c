@@ -83,10 +83,20 @@ look_for_signature(struct bh_bind_scope *scope, const struct bh_bind_block *bloc
 	blkid_free_probe(probe);
 }
 
+/* Whether it can be had exclusively; with scope->hold, it stays so. */
 static void
-hold_or_close(struct bh_bind_scope *scope, int fd, bool hold)
+look_for_claim(struct bh_bind_scope *scope, const struct bh_bind_block *block)
 {
-	if (hold && scope->held_cnt < BH_BIND_HELD_MAX)
+	int fd = open_block(scope, block, true);
+	if (fd == -EBUSY)
+		bh_bind_add(&scope->findings, "in-use",
+		            "/dev/%s cannot be opened exclusively: somebody keeps it (open with O_EXCL: EBUSY)",
+		            block->name);
+	if (fd < 0)
+		return; /* any other error comes again */
+	if (!scope->hold || block->partition)
+		close(fd);
+	else if (scope->held_cnt < BH_BIND_HELD_MAX)
 		scope->held[scope->held_cnt++] = fd;
 	else
 		close(fd);
@@ -96,21 +106,15 @@ static void
 look_at_block(struct bh_bind_scope *scope, const struct bh_bind_block *block)
 {
 	/* The whole disk's claim covers its partitions; theirs would refuse it. They tell where the trouble is. */
-	bool exclusive = !block->partition || bh_bind_has(&scope->findings, "in-use");
-	int fd = open_block(scope, block, exclusive);
-	bool hold = fd >= 0 && !block->partition;
-	if (fd == -EBUSY) {
-		bh_bind_add(&scope->findings, "in-use",
-		            "/dev/%s cannot be opened exclusively: somebody keeps it (open with O_EXCL: EBUSY)",
-		            block->name);
-		fd = open_block(scope, block, false);
-	}
+	if (!block->partition || bh_bind_has(&scope->findings, "in-use"))
+		look_for_claim(scope, block);
+	int fd = open_block(scope, block, false);
 	if (fd < 0) {
 		bh_bind_add(&scope->findings, "unreadable", "/dev/%s cannot be opened: %s", block->name, strerror(-fd));
 		return;
 	}
 	look_for_signature(scope, block, fd);
-	hold_or_close(scope, fd, hold);
+	close(fd);
 }
 
 /* /dev/ng0n1 is the passthrough node of nvme0n1. */

@@ -4,6 +4,7 @@
 #define HOST_DEVICE_BIND_PRIVATE_H
 
 #include <limits.h>
+#include <signal.h>
 
 #include "host/device/bind.h"
 #include "host/device/sysfs.h"
@@ -82,14 +83,16 @@ struct bh_bind_scope {
 	size_t net_cnt;
 	struct bh_bind_finding finding[BH_BIND_FINDINGS_MAX], note[BH_BIND_FINDINGS_MAX];
 	struct bh_bind_list findings, notes;
+	int built_cnt;              /* findings of bh_bind_scope_new */
 	int held[BH_BIND_HELD_MAX]; /* exclusive opens of its disks: nothing can be mounted while they last */
 	size_t held_cnt;
+	bool hold; /* else each is closed again at once: looking should not be in anybody's way */
 };
 
 /* bh_bind_scope_new - the function, its disks and interfaces and what lies on them. Return: 0 or a negative errno. */
 BH_MUST_CHECK int bh_bind_scope_new(const char *root, const char *address, struct bh_bind_scope **out,
                                     struct bh_error *error);
-/* bh_bind_scope_guard - run every guard; fills findings and notes and holds the disks. */
+/* bh_bind_scope_guard - run every guard; fills findings and notes and, with scope->hold, keeps the disks. Once or again. */
 void bh_bind_scope_guard(struct bh_bind_scope *scope);
 void bh_bind_scope_release(struct bh_bind_scope *scope);
 void bh_bind_scope_free(struct bh_bind_scope *scope);
@@ -140,6 +143,10 @@ int bh_bind_journal_remove(const char *root, const char *address);
 int bh_bind_lock(const char *root);
 /* The same, and `error` says why not. */
 int bh_bind_need_lock(const char *root, struct bh_error *error);
+
+/* Ctrl-C waits until the steps are done or undone, some seconds at most. */
+void bh_bind_hold_signals(sigset_t *out_before);
+void bh_bind_release_signals(const sigset_t *before);
 
 /* Each reads back what it did. `error` says which step failed. */
 int bh_bind_take(const char *root, const struct bh_bind_journal *journal, struct bh_error *error);

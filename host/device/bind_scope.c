@@ -243,6 +243,7 @@ bh_bind_scope_new(const char *root, const char *address, struct bh_bind_scope **
 		             scope->device.address, strerror(-err));
 		goto fail;
 	}
+	scope->built_cnt = scope->findings.cnt;
 	*out = scope;
 	return 0;
 fail:

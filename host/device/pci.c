@@ -232,12 +232,12 @@ static const struct class_name {
 	uint32_t mask, value;
 	const char *name;
 } class_names[] = {
-        {0xffffff, 0x010802, "nvme"},        {0xffff00, 0x020000, "network"},  {0xff0000, 0x020000, "network"},
-        {0xff0000, 0x010000, "disk"},        {0xff0000, 0x030000, "display"},  {0xff0000, 0x040000, "media"},
-        {0xff0000, 0x050000, "memory"},      {0xff0000, 0x060000, "bridge"},   {0xff0000, 0x070000, "serial"},
-        {0xff0000, 0x080000, "system"},      {0xff0000, 0x090000, "input"},    {0xffff00, 0x0c0300, "usb"},
-        {0xff0000, 0x0c0000, "bus"},         {0xff0000, 0x0d0000, "wireless"}, {0xff0000, 0x100000, "crypto"},
-        {0xff0000, 0x120000, "accelerator"},
+        {0xffffff, 0x010802, "nvme"},   {0xffff00, 0x020000, "network"},  {0xff0000, 0x020000, "network"},
+        {0xff0000, 0x010000, "disk"},   {0xff0000, 0x030000, "display"},  {0xff0000, 0x040000, "media"},
+        {0xff0000, 0x050000, "memory"}, {0xff0000, 0x060000, "bridge"},   {0xff0000, 0x070000, "serial"},
+        {0xff0000, 0x080000, "system"}, {0xff0000, 0x090000, "input"},    {0xffff00, 0x0c0300, "usb"},
+        {0xff0000, 0x0c0000, "bus"},    {0xff0000, 0x0d0000, "wireless"}, {0xff0000, 0x100000, "crypto"},
+        {0xff0000, 0x120000, "accel"},
 };
 
 const char *

@@ -100,8 +100,12 @@ give_back(const char *root, const struct bh_pci_device *device, struct bh_bind_o
 		                    device->address, device->vendor, device->device, device->address, journal.vendor,
 		                    journal.device);
 	err = check_unused(root, device, error);
-	if (err == 0)
+	if (err == 0) {
+		sigset_t before;
+		bh_bind_hold_signals(&before);
 		err = bh_bind_restore(root, &journal, error);
+		bh_bind_release_signals(&before);
+	}
 	if (err != 0)
 		return err;
 	out->changed = strcmp(device->driver, journal.driver) != 0 ||
