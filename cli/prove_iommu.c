@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -108,33 +109,61 @@ on_warning(void *context, const struct bh_error *warning)
 	fprintf(stderr, "warning: %s\n", warning->text);
 }
 
+static bool
+is_same_target(const struct bh_prove_line *a, const struct bh_prove_line *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->what, b->what) == 0;
+}
+
+/* All lines of a target where its first one is. */
+static void
+print_target(const struct bh_prove_report *report, uint32_t idx)
+{
+	const struct bh_prove_line *first = &report->line[idx];
+	for (uint32_t i = 0; i < idx; i++) {
+		if (is_same_target(&report->line[i], first))
+			return;
+	}
+	printf("%s, 0x%lx\n", first->what, first->iova);
+	for (uint32_t i = idx; i < report->line_cnt; i++) {
+		const struct bh_prove_line *line = &report->line[i];
+		if (is_same_target(line, first))
+			printf("  %-10s  %-8s  %s\n", bh_prove_verdict_name(line->verdict),
+			       bh_prove_access_name(line->access), line->evidence);
+	}
+}
+
 static void
 print_table(const struct bh_prove_report *report)
 {
-	printf("%s, %s; the media is not written\n\n", report->device,
+	printf("%s, %s; the media is not written\n"
+	       "write, read: data; list: addresses of data; fetch: commands; complete: completions\n\n",
+	       report->device,
 	       report->behind_iommu ? "behind the IOMMU (VFIO)"
 	                            : "a vfio-user server, which checks by itself: no IOMMU");
-	for (uint32_t i = 0; i < report->line_cnt; i++) {
-		const struct bh_prove_line *line = &report->line[i];
-		printf("  %-10s  %s  0x%012lx  %s\n              %s\n", bh_prove_verdict_name(line->verdict),
-		       line->device_reads ? "read " : "write", line->iova, line->what, line->evidence);
-	}
+	for (uint32_t i = 0; i < report->line_cnt; i++)
+		print_target(report, i);
 	printf("\nkernel log   %u fault%s of this device%s%s\n", report->fault_cnt, report->fault_cnt == 1 ? "" : "s",
 	       report->fault_cnt > 0 ? "; the last: " : "", report->fault_last);
 	printf("the cell     %s; the supervisor and the machine live; %lu unexpected interrupts\n",
 	       report->cell_outcome, report->interrupts_unexpected);
-	printf("verdict      %s\n",
-	       report->proven ? "every attempt was stopped" : "NOT PROVEN: see the lines that do not say held");
+	printf("memory       %s\n", report->memory_held ? "every attempt to reach memory was stopped"
+	                                                : "NOT PROVEN: see the lines that do not say held");
+	if (report->memory_held && !report->proven)
+		printf("interrupts   NOT PROVEN: see the lines of the interrupt window\n");
+	printf("verdict      %s\n", report->proven ? "every attempt was stopped" : "NOT PROVEN");
 }
 
 static json_t *
 line_json(const struct bh_prove_line *line)
 {
-	return json_pack("{s:s,s:s,s:s,s:I,s:s,s:b,s:b,s:b,s:i,s:i,s:s}", "target", line->name, "what", line->what,
-	                 "access", line->device_reads ? "read" : "write", "iova", (json_int_t)line->iova, "verdict",
+	return json_pack("{s:s,s:s,s:s,s:I,s:s,s:b,s:b,s:b,s:b,s:b,s:i,s:i,s:s}", "target", line->name, "what",
+	                 line->what, "access", bh_prove_access_name(line->access), "iova", (json_int_t)line->iova,
+	                 "verdict",
 	                 line->verdict == BH_PROVE_ESCAPED ? "escaped" : bh_prove_verdict_name(line->verdict), "canary",
-	                 line->has_canary, "canary_changed", line->canary_changed, "answered", line->answered, "status",
-	                 (int)line->status, "kernel_faults", (int)line->fault_cnt, "evidence", line->evidence);
+	                 line->has_canary, "canary_changed", line->canary_changed, "leaked", line->leaked, "fatal",
+	                 line->fatal, "answered", line->answered, "status", (int)line->status, "kernel_faults",
+	                 (int)line->fault_cnt, "evidence", line->evidence);
 }
 
 static void
@@ -143,11 +172,11 @@ print_json(const struct bh_prove_report *report)
 	json_t *lines = json_array();
 	for (uint32_t i = 0; i < report->line_cnt; i++)
 		json_array_append_new(lines, line_json(&report->line[i]));
-	json_t *root =
-	        json_pack("{s:s,s:b,s:b,s:i,s:s,s:s,s:I,s:o}", "device", report->device, "iommu", report->behind_iommu,
-	                  "proven", report->proven, "kernel_faults", (int)report->fault_cnt, "kernel_fault_last",
-	                  report->fault_last, "cell_outcome", report->cell_outcome, "unexpected_interrupts",
-	                  (json_int_t)report->interrupts_unexpected, "attempts", lines);
+	json_t *root = json_pack("{s:s,s:b,s:b,s:b,s:i,s:s,s:s,s:I,s:o}", "device", report->device, "iommu",
+	                         report->behind_iommu, "proven", report->proven, "memory_held", report->memory_held,
+	                         "kernel_faults", (int)report->fault_cnt, "kernel_fault_last", report->fault_last,
+	                         "cell_outcome", report->cell_outcome, "unexpected_interrupts",
+	                         (json_int_t)report->interrupts_unexpected, "attempts", lines);
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	fputc('\n', stdout);
 	json_decref(root);

@@ -10,5 +10,7 @@ const struct bh_error_entry bh_errors_prove[] = {
          "message has its reason; the targets that need it are not tested."},
         {"E172", ROOT, "prove-iommu needs root",
          "It reads physical addresses (/proc/self/pagemap), opens VFIO and starts a cell."},
+        {"E173", USAGE, "no such target",
+         "--only takes names of targets as the JSON and docs/prove-iommu.md have them."},
         {NULL, 0, NULL, NULL},
 };

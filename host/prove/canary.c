@@ -6,6 +6,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <bulkhead/spec/nvme.h>
+
 #include "host/prove/internal.h"
 
 #define PRESENT    (UINT64_C(1) << 63) /* Linux: Documentation/admin-guide/mm/pagemap.rst */
@@ -25,9 +27,23 @@ physical_of(const void *addr)
 	return read && (entry & PRESENT) != 0 ? (entry & FRAME_MASK) * BH_PAGE_BYTES : 0;
 }
 
+/*
+ * At its start a command for a device that takes the page for a submission queue, in its second half a list for one that takes it
+ * for PRPs: a device that can read the page betrays it by writing to the leak page. The command is a Read: whatever a device that
+ * should not reach it makes of this page, it changes nothing on the media. The rest is noise.
+ */
 static uint64_t
 word_of(const struct canary *canary, size_t idx)
 {
+	static const struct nvme_sqe fetched = {
+	        .opcode = NVME_NVM_READ, .cid = PROVE_CID, .nsid = 1, .prp1 = PROVE_LEAK};
+	uint64_t word;
+	if (idx < sizeof(fetched) / sizeof(word)) {
+		memcpy(&word, (const uint8_t *)&fetched + idx * sizeof(word), sizeof(word));
+		return word;
+	}
+	if (idx >= PROVE_LIST_OFFSET / sizeof(word))
+		return PROVE_LEAK;
 	return (canary->pattern + idx) * UINT64_C(0x9e3779b97f4a7c15);
 }
 

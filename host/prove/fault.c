@@ -3,6 +3,7 @@
  * What the kernel logged about the device meanwhile. Lines that count:
  *   DMAR: [DMA Write NO_PASID] Request device [01:00.0] fault addr 0xffff0000 [fault reason 0x05] ...   (drivers/iommu/intel/dmar.c)
  *   DMAR: [INTR-REMAP] Request device [01:00.0] fault index 0x0 [fault reason 0x25] ...
+ *   common_interrupt: 0.224 No irq handler for vector                                        (arch/x86/kernel/irq.c)
  *   vfio-pci 0000:01:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0012 address=0xffff0000 flags=0x0020]
  * Kernels log some ten a burst and few a second, so a missing line proves nothing.
  */
@@ -37,6 +38,7 @@ fault_parse(const char *line, const char *device, struct fault *out)
 	if (strstr(line, "DMAR:") != NULL && strstr(line, "fault ") != NULL) {
 		(void)hex_behind(line, "fault addr ", &out->addr);
 		out->read = strstr(line, "[DMA Read") != NULL;
+		out->remap = strstr(line, "[INTR-REMAP") != NULL;
 		return true;
 	}
 	if (strstr(line, "AMD-Vi:") != NULL && strstr(line, "Event logged") != NULL) {
@@ -59,11 +61,35 @@ faults_open(struct faults *faults, const char *address)
 		snprintf(faults->device, sizeof(faults->device), "%s", address + 5);
 }
 
+static void
+keep(struct faults *faults, const struct fault *fault)
+{
+	if (faults->seen_cnt < BH_ARRAY_CNT(faults->seen))
+		faults->seen[faults->seen_cnt++] = *fault;
+}
+
+static void
+take_line(struct faults *faults, const char *line, uint32_t step)
+{
+	struct fault fault;
+	if (strstr(line, "No irq handler for vector") != NULL) {
+		fault = (struct fault){.addr = UINT64_MAX, .stray = true, .step = step};
+		keep(faults, &fault);
+		faults->stray_cnt++;
+		return;
+	}
+	if (!fault_parse(line, faults->device, &fault))
+		return;
+	fault.step = step;
+	keep(faults, &fault);
+	faults->line_cnt++;
+	snprintf(faults->last, sizeof(faults->last), "%s", line);
+}
+
 void
-faults_read(struct faults *faults)
+faults_read(struct faults *faults, uint32_t step)
 {
 	char record[2048];
-	struct fault fault;
 	for (int turn = 0; faults->fd >= 0 && turn < 1000; turn++) {
 		ssize_t got = read(faults->fd, record, sizeof(record) - 1);
 		if (got < 0 && errno == EPIPE)
@@ -73,21 +99,35 @@ faults_read(struct faults *faults)
 		record[got] = '\0';
 		const char *text = strchr(record, ';');
 		record[strcspn(record, "\n")] = '\0';
-		if (text == NULL || !fault_parse(text + 1, faults->device, &fault))
-			continue;
-		faults->line_cnt++;
-		faults->remap_cnt += strstr(text, "INTR-REMAP") != NULL;
-		snprintf(faults->last, sizeof(faults->last), "%s", text + 1);
-		if (fault.addr != UINT64_MAX && faults->seen_cnt < BH_ARRAY_CNT(faults->seen))
-			faults->seen[faults->seen_cnt++] = fault;
+		if (text != NULL)
+			take_line(faults, text + 1, step);
 	}
 }
 
+static bool
+belongs(const struct fault *fault, uint32_t step_idx)
+{
+	return fault->step - step_idx <= 1;
+}
+
 uint32_t
-faults_at(const struct faults *faults, uint64_t iova, uint64_t bytes, bool read)
+faults_at(const struct faults *faults, uint32_t step_idx, uint64_t iova, uint64_t bytes, bool read)
 {
 	uint32_t cnt = 0;
 	for (uint32_t i = 0; i < faults->seen_cnt; i++)
-		cnt += faults->seen[i].addr - iova < bytes && faults->seen[i].read == read;
+		cnt += faults->seen[i].addr - iova < bytes && faults->seen[i].read == read &&
+		       belongs(&faults->seen[i], step_idx);
+	return cnt;
+}
+
+uint32_t
+faults_of_interrupts(const struct faults *faults, uint32_t step_idx, uint32_t *out_stray_cnt)
+{
+	uint32_t cnt = 0;
+	*out_stray_cnt = 0;
+	for (uint32_t i = 0; i < faults->seen_cnt; i++) {
+		cnt += faults->seen[i].remap && belongs(&faults->seen[i], step_idx);
+		*out_stray_cnt += faults->seen[i].stray && belongs(&faults->seen[i], step_idx);
+	}
 	return cnt;
 }

@@ -68,18 +68,25 @@ struct faults {
 	int fd;          /* /dev/kmsg, from where we opened it; -1: cannot be read */
 	char device[16]; /* "01:00.0" */
 	uint32_t line_cnt;
-	uint32_t remap_cnt; /* interrupt requests that were refused */
 	char last[200];
 	uint32_t seen_cnt;
 	struct fault {
 		uint64_t addr; /* ~0: none in the line */
 		bool read;     /* the device wanted to read; else to write */
-	} seen[64];
+		bool remap;    /* an interrupt request that was refused */
+		bool stray;    /* an interrupt that no handler waited for, whosever it was */
+		uint32_t step; /* how many steps were done when it was seen */
+	} seen[128];
+	uint32_t stray_cnt;
 };
 
 void faults_open(struct faults *faults, const char *address);
-void faults_read(struct faults *faults);
-uint32_t faults_at(const struct faults *faults, uint64_t iova, uint64_t bytes, bool read);
+/* faults_read - take what is new; step: how many steps are done. */
+void faults_read(struct faults *faults, uint32_t step);
+/* faults_at - faults at an address while step step_idx ran or just behind it. */
+uint32_t faults_at(const struct faults *faults, uint32_t step_idx, uint64_t iova, uint64_t bytes, bool read);
+/* faults_of_interrupts - requests that were refused meanwhile, and interrupts that nobody waited for. */
+uint32_t faults_of_interrupts(const struct faults *faults, uint32_t step_idx, uint32_t *out_stray_cnt);
 /* fault_parse - one line of the kernel's log. Return: whether it is a fault of that device. */
 bool fault_parse(const char *line, const char *device, struct fault *out);
 
@@ -89,9 +96,12 @@ enum step_canary { CANARY_NONE, CANARY_OWN, CANARY_OTHER_MEMORY, CANARY_OTHER_AR
 
 struct step_facts {
 	bool used;
-	bool control;
+	bool skipped;   /* the device has no such command */
+	bool control;   /* must work */
 	bool interrupt; /* the interrupt window */
-	bool own_arena; /* the access is allowed, and must not show elsewhere */
+	bool own_arena; /* the access is allowed, must work, and must not show elsewhere */
+	bool virtual;   /* an address that means something to a CPU only: the canary alone proves nothing */
+	bool mapped;    /* the extra page, while it is mapped: the host sees whether data came */
 	enum step_canary canary;
 };
 
@@ -99,7 +109,7 @@ struct prove {
 	const struct bh_prove_options *options;
 	struct bh_prove_report *report;
 	struct canary own, extra;
-	bool extra_mapped, extra_unmapped;
+	bool extra_mapped, extra_reached, extra_unmapped;
 	uint32_t unmap_step; /* the step behind which the extra page is unmapped */
 	struct other other;
 	struct other_result other_result;
@@ -108,6 +118,7 @@ struct prove {
 	struct prove_cell cell;
 	struct step_facts facts[PROVE_STEPS_MAX];
 	uint64_t arena_bytes;
+	uint32_t target_cnt; /* attempts, controls not counted */
 };
 
 void steps_build(struct prove *prove);

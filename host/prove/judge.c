@@ -2,7 +2,7 @@
 /*
  * What held. A canary that changed, or memory that the device could read, is an escape. A device's error or the kernel's fault
  * is the proof that something stood in between; PCIe writes are posted, so a blocked one may look like a success to the device:
- * then the untouched canary, or the kernel's fault, is what counts.
+ * then the untouched canary, or the kernel's fault, is what counts. Nothing at all is "unclear", never "held".
  */
 #include <stdio.h>
 
@@ -46,64 +46,115 @@ canary_is_unsure(const struct prove *prove, enum step_canary canary)
 	return false;
 }
 
+/* A control is no word of the cell's alone where the host can see the page. */
 static void
-judge_control(struct bh_prove_line *line)
+judge_control(const struct prove *prove, struct bh_prove_line *line, const struct step_facts *facts, uint64_t status)
 {
-	line->verdict = line->answered && line->status == 0 ? BH_PROVE_CONTROL : BH_PROVE_NOT_TESTED;
-	snprintf(line->evidence, sizeof(line->evidence),
-	         line->verdict == BH_PROVE_CONTROL ? "the device did it"
-	                                           : "the device did not do what it may (status 0x%x)",
-	         line->status);
+	bool came = (status & PROVE_STATUS_CHANGED) != 0;
+	if (facts->mapped)
+		came = prove->extra_reached;
+	if (line->access == BH_PROVE_READ)
+		came = true; /* Compare: equal or not, it was read */
+	bool worked = line->answered && came && !line->fatal &&
+	              (line->status == 0 || (line->access == BH_PROVE_READ && line->status == NVME_SC_COMPARE_FAILURE));
+	line->verdict = worked ? BH_PROVE_CONTROL : BH_PROVE_NOT_TESTED;
+	if (worked)
+		snprintf(line->evidence, sizeof(line->evidence), "%s",
+		         line->access == BH_PROVE_READ ? "the device did it" : "the device did it, the data came");
+	else
+		snprintf(line->evidence, sizeof(line->evidence),
+		         "FAILED: the device did not do what it may (%s, status 0x%x)",
+		         came ? "data came" : "no data came", line->status);
 }
 
-/* The device reads no canary where it compares equal to the media; unequal without a fault, it had the memory in hand. */
+/* Unequal without a fault: it had something in hand, and where a canary lies it must be taken for that. */
 static enum bh_prove_verdict
-verdict_of_read(const struct bh_prove_line *line)
+verdict_of_read(const struct bh_prove_line *line, bool reported)
 {
-	if (line->fault_cnt > 0 || (line->status != 0 && line->status != NVME_SC_COMPARE_FAILURE))
+	if (reported)
 		return BH_PROVE_HELD;
-	if (!line->has_canary)
-		return BH_PROVE_UNCLEAR;
-	return line->status == 0 ? BH_PROVE_HELD : BH_PROVE_ESCAPED;
+	return line->has_canary && line->status == NVME_SC_COMPARE_FAILURE ? BH_PROVE_ESCAPED : BH_PROVE_UNCLEAR;
+}
+
+/* The count of bad vectors is of the whole run: it speaks against every such line. */
+static enum bh_prove_verdict
+verdict_of_interrupt(const struct prove *prove, const struct bh_prove_line *line, bool reported)
+{
+	uint64_t bad_cnt = prove->report->interrupts_unexpected - prove->faults.stray_cnt;
+	if (line->stray_cnt != 0 || bad_cnt != 0)
+		return BH_PROVE_ESCAPED;
+	return reported ? BH_PROVE_HELD : BH_PROVE_UNCLEAR;
+}
+
+/* Whether the device or the kernel said that something stood in between. */
+static bool
+is_reported(const struct bh_prove_line *line)
+{
+	bool compared = line->access == BH_PROVE_READ && line->status == NVME_SC_COMPARE_FAILURE;
+	return line->fault_cnt > 0 || line->fatal || (line->status != 0 && !compared);
 }
 
 static enum bh_prove_verdict
-verdict_of(const struct prove *prove, const struct bh_prove_line *line, const struct step_facts *facts)
+verdict_of(const struct prove *prove, const struct bh_prove_line *line, const struct step_facts *facts, uint64_t status)
 {
-	if (line->canary_changed)
+	bool reported = is_reported(line);
+	if (line->canary_changed || line->leaked)
 		return BH_PROVE_ESCAPED;
 	if (canary_is_unsure(prove, facts->canary))
 		return BH_PROVE_NOT_TESTED;
 	if (facts->own_arena)
-		return BH_PROVE_HELD;
+		return (status & PROVE_STATUS_CHANGED) != 0 && line->status == 0 ? BH_PROVE_HELD : BH_PROVE_UNCLEAR;
 	if (facts->interrupt)
-		return prove->report->interrupts_unexpected == 0 ? BH_PROVE_HELD : BH_PROVE_ESCAPED;
-	if (line->device_reads)
-		return verdict_of_read(line);
-	return line->fault_cnt > 0 || line->status != 0 || line->has_canary ? BH_PROVE_HELD : BH_PROVE_UNCLEAR;
+		return verdict_of_interrupt(prove, line, reported);
+	if (line->access == BH_PROVE_READ)
+		return verdict_of_read(line, reported);
+	/* A page that would show it and does not is evidence by itself: a canary, and for what it reads the leak page. */
+	return reported || (line->has_canary && !facts->virtual) ? BH_PROVE_HELD : BH_PROVE_UNCLEAR;
 }
 
 static void
-judge_attack(struct prove *prove, struct bh_prove_line *line, const struct step_facts *facts)
+say_device(const struct bh_prove_line *line, const struct step_facts *facts, char *out, size_t bytes)
 {
-	char device[64], log[96] = "";
+	if (facts->own_arena)
+		snprintf(out, bytes, "%s",
+		         line->status == 0 ? "done, in the cell's own" : "not done, though it is the cell's own");
+	else if (line->fatal)
+		snprintf(out, bytes, "the controller gave up (fatal status)");
+	else if (line->access == BH_PROVE_READ && line->status == NVME_SC_COMPARE_FAILURE)
+		snprintf(out, bytes, "the device read something, unlike the media");
+	else if (!line->answered)
+		snprintf(out, bytes, "no answer from the device");
+	else if (line->status == 0)
+		snprintf(out, bytes, "the device saw no error");
+	else
+		snprintf(out, bytes, "device error 0x%x", line->status);
+}
+
+static void
+say_log(const struct bh_prove_line *line, char *out, size_t bytes)
+{
+	uint32_t cnt = line->fault_cnt;
+	int len = 0;
+	out[0] = '\0';
+	if (cnt > 0)
+		len = snprintf(out, bytes, ", %u fault%s in the kernel's log", cnt, cnt == 1 ? "" : "s");
+	if (line->stray_cnt != 0)
+		snprintf(out + len, bytes - (size_t)len, ", AN INTERRUPT ARRIVED");
+}
+
+static void
+judge_attack(struct prove *prove, struct bh_prove_line *line, const struct step_facts *facts, uint64_t status)
+{
+	char device[64], log[96];
 	const char *canary = "";
 	line->canary_changed = canary_is_changed(prove, facts->canary);
-	line->verdict = verdict_of(prove, line, facts);
-	if (facts->own_arena)
-		snprintf(device, sizeof(device), "allowed: it is the cell's own");
-	else if (line->status == NVME_SC_COMPARE_FAILURE)
-		snprintf(device, sizeof(device), "the device read something else than the media holds");
-	else
-		snprintf(device, sizeof(device), line->status == 0 ? "the device saw no error" : "device error 0x%x",
-		         line->status);
-	if (facts->interrupt)
-		snprintf(log, sizeof(log), ", %u requests refused in the kernel's log, %lu unexpected interrupts",
-		         prove->faults.remap_cnt, prove->report->interrupts_unexpected);
-	else if (line->fault_cnt > 0)
-		snprintf(log, sizeof(log), ", %u fault%s in the kernel's log", line->fault_cnt,
-		         line->fault_cnt == 1 ? "" : "s");
-	if (line->has_canary && canary_is_unsure(prove, facts->canary))
+	line->leaked = !facts->own_arena && !facts->interrupt && (status & PROVE_STATUS_CHANGED) != 0;
+	line->verdict = verdict_of(prove, line, facts, status);
+	say_device(line, facts, device, sizeof(device));
+	say_log(line, log, sizeof(log));
+	if (line->leaked)
+		canary = ", WHAT IT READ THERE LED IT ON";
+	else if (line->has_canary && canary_is_unsure(prove, facts->canary))
 		canary = ", canary lost";
 	else if (line->has_canary)
 		canary = line->canary_changed ? ", CANARY CHANGED" : ", canary untouched";
@@ -117,37 +168,48 @@ judge_line(struct prove *prove, const struct bh_view *view, uint32_t idx)
 	const struct step_facts *facts = &prove->facts[idx];
 	char name[32];
 	uint64_t status;
-	if (!facts->used)
-		return;
 	snprintf(name, sizeof(name), "prove.%u.status", idx);
-	if (bh_view_counter(view, name, &status) != 0 || status == 0)
+	if (!facts->used || bh_view_counter(view, name, &status) != 0 || status == 0)
 		return;
-	if (status == PROVE_STATUS_SKIPPED || status == PROVE_STATUS_REFUSED) {
-		snprintf(line->evidence, sizeof(line->evidence), "%s",
-		         status == PROVE_STATUS_SKIPPED ? "the device has no Compare command"
-		                                        : "the controller was gone by then");
+	if ((status & PROVE_STATUS_HALTED) != 0) {
+		snprintf(line->evidence, sizeof(line->evidence),
+		         "not tried: the device got out before, and no canary lies here");
 		return;
 	}
-	line->answered = true;
+	if ((status & (PROVE_STATUS_SKIPPED | PROVE_STATUS_REFUSED)) != 0) {
+		prove->facts[idx].skipped = (status & PROVE_STATUS_SKIPPED) != 0;
+		snprintf(line->evidence, sizeof(line->evidence), "%s",
+		         prove->facts[idx].skipped ? "the device has no such command, or none so large"
+		                                   : "the controller was gone by then");
+		return;
+	}
+	bool reads = line->access == BH_PROVE_READ || line->access == BH_PROVE_LIST || line->access == BH_PROVE_FETCH;
+	line->answered = (status & PROVE_STATUS_DONE) != 0;
+	line->fatal = (status & PROVE_STATUS_FATAL) != 0;
 	line->status = (uint16_t)status;
-	line->fault_cnt = faults_at(&prove->faults, line->iova, BH_PAGE_BYTES, line->device_reads);
+	line->fault_cnt = line->interrupt
+	                          ? faults_of_interrupts(&prove->faults, idx, &line->stray_cnt)
+	                          : faults_at(&prove->faults, idx, BH_ALIGN_DOWN(line->iova, (uint64_t)BH_PAGE_BYTES),
+	                                      BH_PAGE_BYTES, reads);
 	if (facts->control)
-		judge_control(line);
+		judge_control(prove, line, facts, status);
 	else
-		judge_attack(prove, line, facts);
+		judge_attack(prove, line, facts, status);
 }
 
 void
 judge_all(struct prove *prove, const struct bh_view *view)
 {
 	struct bh_prove_report *report = prove->report;
-	report->proven = true;
+	report->proven = report->memory_held = true;
 	for (uint32_t i = 0; i < report->line_cnt; i++) {
 		judge_line(prove, view, i);
 		enum bh_prove_verdict verdict = report->line[i].verdict;
-		bool skipped_read = verdict == BH_PROVE_NOT_TESTED && report->line[i].device_reads;
-		if (verdict != BH_PROVE_HELD && verdict != BH_PROVE_CONTROL && !skipped_read)
-			report->proven = false;
+		/* A device without the command cannot be made to do it by anybody. */
+		if (verdict == BH_PROVE_HELD || verdict == BH_PROVE_CONTROL || prove->facts[i].skipped)
+			continue;
+		report->proven = false;
+		report->memory_held &= report->line[i].interrupt;
 	}
 	report->fault_cnt = prove->faults.line_cnt;
 	snprintf(report->fault_last, sizeof(report->fault_last), "%s", prove->faults.last);
@@ -158,4 +220,11 @@ bh_prove_verdict_name(enum bh_prove_verdict verdict)
 {
 	static const char *const name[] = {"held", "ESCAPED", "not tested", "control", "unclear"};
 	return name[verdict];
+}
+
+const char *
+bh_prove_access_name(enum bh_prove_access access)
+{
+	static const char *const name[] = {"write", "read", "list", "fetch", "complete"};
+	return name[access];
 }

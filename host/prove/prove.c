@@ -13,7 +13,6 @@
 #include "host/prove/internal.h"
 
 #define EXTRA_IOVA   (BH_ADDR_ARENA_END - 4 * BH_PAGE_BYTES)
-#define ARENA        (UINT64_C(64) << 20)
 #define PACE_VFIO_NS UINT64_C(1750000000) /* Linux logs ten lines in five seconds, three for a fault (drivers/iommu) */
 #define PACE_SOFT_NS UINT64_C(2000000)
 #define RUN_NS       UINT64_C(180000000000)
@@ -54,6 +53,7 @@ unmap_extra(struct prove *prove, struct bh_cell *cell)
 	(void)bh_view_counter(bh_cell_view(cell), PROVE_GAUGE_STEP, &done);
 	if (done <= prove->unmap_step || backend == NULL || !prove->extra_mapped)
 		return;
+	prove->extra_reached = canary_changed(&prove->extra);
 	int err = backend->ops->dma_unmap(backend, EXTRA_IOVA, BH_PAGE_BYTES, &error);
 	if (err == 0)
 		err = canary_set(&prove->extra, prove->extra.page);
@@ -65,13 +65,25 @@ unmap_extra(struct prove *prove, struct bh_cell *cell)
 	prove->extra_unmapped = err == 0 && done == prove->unmap_step + 1;
 }
 
+/* What is not a canary might be the machine's. */
+static void
+halt_on_escape(const struct prove *prove, struct bh_cell *cell)
+{
+	uint64_t bytes;
+	uint8_t *arena = bh_cell_arena(cell, &bytes);
+	if (canary_changed(&prove->own) && arena != NULL && bytes == PROVE_ARENA_BYTES)
+		__atomic_store_n((uint64_t *)(void *)(arena + (PROVE_HALT - BH_ADDR_ARENA)), PROVE_HALTED,
+		                 __ATOMIC_RELEASE);
+}
+
 static void
 on_tick(void *context, struct bh_cell *cell)
 {
 	uint64_t done = 0;
-	faults_read(&running->faults);
-	unmap_extra(running, cell);
 	(void)bh_view_counter(bh_cell_view(cell), PROVE_GAUGE_STEP, &done);
+	faults_read(&running->faults, (uint32_t)done);
+	unmap_extra(running, cell);
+	halt_on_escape(running, cell);
 	if (running->options->progress != NULL)
 		running->options->progress(running->options->context, (unsigned)done, running->report->line_cnt);
 }
@@ -132,6 +144,10 @@ attack(struct prove *prove, struct bh_error *error)
 	                                  .catch_signals = true};
 	describe_device(prove, backend_text, sizeof(backend_text));
 	steps_build(prove);
+	if (prove->target_cnt == 0)
+		return bh_error_set(error, "E173", -EINVAL,
+		                    "no target is called '%s'; docs/prove-iommu.md and --json list them",
+		                    prove->options->only);
 	prove->cell.orders.pace_ns = prove->report->behind_iommu ? PACE_VFIO_NS : PACE_SOFT_NS;
 	snprintf(prove->cell.orders.device, sizeof(prove->cell.orders.device), "d");
 	faults_open(&prove->faults, prove->options->address);
@@ -141,13 +157,15 @@ attack(struct prove *prove, struct bh_error *error)
 	if (err != 0)
 		return err;
 	bh_cell_wait(prove->cell.cell, &result);
-	faults_read(&prove->faults);
+	faults_read(&prove->faults, prove->report->line_cnt);
 	prove->report->cell_outcome = bh_outcome_name(result.outcome);
-	prove->report->interrupts_unexpected = spurious_interrupts() - spurious;
+	prove->report->interrupts_unexpected = spurious_interrupts() - spurious + prove->faults.stray_cnt;
 	prove->other_told = other_finish(&prove->other, &prove->other_result) == 0;
 	judge_all(prove, bh_cell_view(prove->cell.cell));
-	if (result.outcome != BH_OUTCOME_DONE)
+	if (result.outcome != BH_OUTCOME_DONE) {
+		prove->report->proven = prove->report->memory_held = false;
 		warn(prove, &result.error);
+	}
 	return 0;
 }
 
@@ -161,7 +179,7 @@ bh_prove_iommu(const struct bh_prove_options *options, struct bh_prove_report *o
 	prove->options = options;
 	prove->report = out;
 	prove->faults.fd = -1;
-	prove->arena_bytes = ARENA;
+	prove->arena_bytes = PROVE_ARENA_BYTES;
 	struct bh_error other_error = {0};
 	int err = geteuid() != 0 ? bh_error_set(error, "E172", -EPERM,
 	                                        "prove-iommu needs root: physical addresses, VFIO and a cell")
@@ -181,7 +199,7 @@ bh_prove_iommu(const struct bh_prove_options *options, struct bh_prove_report *o
 	if (err == 0 && canary_make(&prove->own) != 0)
 		err = bh_error_set(error, "E170", -EIO,
 		                   "no canary page: its physical address cannot be read (/proc/self/pagemap)");
-	if (err == 0 && canary_page(&prove->extra) != 0)
+	if (err == 0 && (canary_page(&prove->extra) != 0 || canary_set(&prove->extra, prove->extra.page) != 0))
 		err = bh_error_set(error, "E170", -EIO, "no page for the test: %s", strerror(errno));
 	if (err == 0)
 		err = attack(prove, error);

@@ -15,7 +15,7 @@
 
 #include "host/device/device.h"
 
-#define BH_PROVE_LINES_MAX 40u
+#define BH_PROVE_LINES_MAX 48u
 
 struct bh_prove_options {
 	const char *address; /* of a device that is bound to vfio-pci; or */
@@ -36,16 +36,29 @@ enum bh_prove_verdict {
 	BH_PROVE_UNCLEAR = 4, /* no harm seen, and no proof that anything stood in between */
 };
 
+/* How the device is made to reach there. */
+enum bh_prove_access {
+	BH_PROVE_WRITE = 0,    /* it writes data */
+	BH_PROVE_READ = 1,     /* it compares data */
+	BH_PROVE_LIST = 2,     /* it reads a list of addresses */
+	BH_PROVE_FETCH = 3,    /* it fetches commands */
+	BH_PROVE_COMPLETE = 4, /* it writes completions */
+};
+
 struct bh_prove_line {
-	const char *name;  /* stable word: "supervisor-physical", ... */
-	const char *what;  /* in words */
-	bool device_reads; /* else it writes */
+	const char *name; /* stable word: "supervisor-physical", ... */
+	const char *what; /* in words */
+	enum bh_prove_access access;
+	bool interrupt; /* the interrupt window: no memory */
 	uint64_t iova;
 	enum bh_prove_verdict verdict;
 	bool has_canary, canary_changed;
 	bool answered;      /* the device completed the command */
 	uint16_t status;    /* NVMe status of it: SCT << 8 | SC, or BH_NVME_STATUS_* */
-	uint32_t fault_cnt; /* kernel log lines about this address */
+	bool fatal;         /* the controller gave up (CSTS.CFS) */
+	bool leaked;        /* what the device read there led it to the arena */
+	uint32_t fault_cnt; /* kernel log lines about this address meanwhile, or about interrupt requests */
+	uint32_t stray_cnt; /* interrupts that nobody waited for, meanwhile */
 	char evidence[192];
 };
 
@@ -53,6 +66,7 @@ struct bh_prove_report {
 	char device[64];
 	bool behind_iommu; /* VFIO; else the software device's own check */
 	bool proven;       /* all controls worked and every line was held */
+	bool memory_held;  /* likewise, without the lines about interrupts */
 	uint32_t line_cnt;
 	struct bh_prove_line line[BH_PROVE_LINES_MAX];
 	uint32_t fault_cnt; /* kernel log lines about the device in all */
@@ -70,5 +84,7 @@ BH_MUST_CHECK int bh_prove_iommu(const struct bh_prove_options *options, struct 
                                  struct bh_error *error);
 
 const char *bh_prove_verdict_name(enum bh_prove_verdict verdict);
+/* bh_prove_access_name - "write", "read", "list", "fetch", "complete". */
+const char *bh_prove_access_name(enum bh_prove_access access);
 
 #endif

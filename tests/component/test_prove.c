@@ -36,6 +36,9 @@ test_usage(void **state)
 	        {"--no-such", NULL, "no-such", 2},
 	        {"not-an-address", NULL, "E101", 2},
 	        {"--socket", "/nowhere/at/all", "E040", 1},
+	        {"--softdev", "--only=no-such-target", "E173", 2},
+	        {"--softdev", "--only=supervisor", "E173", 2},
+	        {"--softdev", "--only=", "E173", 2},
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct command_result result;
@@ -57,6 +60,17 @@ test_escape_is_seen(void **state)
 	prove_report_expect(report, "supervisor-physical", "write", "escaped");
 	json_t *attempt = prove_report_attempt(report, "supervisor-physical", "write");
 	assert_true(json_is_true(json_object_get(attempt, "canary_changed")));
+	/* Each way out shows by itself: what the device was led to, and what it wrote. */
+	static const char *const reads[] = {"fetch", "list"};
+	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+		prove_report_expect(report, "supervisor-physical", reads[i], "escaped");
+		attempt = prove_report_attempt(report, "supervisor-physical", reads[i]);
+		assert_true(json_is_true(json_object_get(attempt, "leaked")));
+	}
+	prove_report_expect(report, "supervisor-physical", "complete", "escaped");
+	/* Nothing is aimed at what is no canary any more: it might be the machine's. */
+	prove_report_expect(report, "first-page", "write", "not tested");
+	prove_report_expect(report, "interrupt-window", "complete", "not tested");
 	/* The others are as safe as ever. */
 	prove_report_expect(report, "process-physical", "write", "held");
 	prove_report_expect(report, "unmapped", "write", "held");
@@ -73,6 +87,9 @@ test_all_held(void **state)
 		fail_msg("exit code %d: %s%s", result.exit_code, result.err, result.out);
 	json_t *report = prove_report_parse(result.out);
 	prove_report_all_held(report);
+	prove_report_expect(report, "interrupt-entry", "write", "held");
+	prove_report_expect(report, "interrupt-window", "complete", "held");
+	assert_true(json_is_true(json_object_get(report, "proven")));
 	/* Behind no IOMMU the device itself says no, each time. */
 	json_t *attempt = prove_report_attempt(report, "first-page", "write");
 	assert_int_not_equal(json_integer_value(json_object_get(attempt, "status")), 0);
