@@ -25,6 +25,7 @@ enum prove_op {
 enum {
 	PROVE_PAUSE = 1u << 0, /* wait PROVE_PAUSE_NS behind it: the host takes the page away meanwhile */
 	PROVE_PACED = 1u << 1,
+	PROVE_SETTLE = 1u << 4,  /* wait three times as long as for PROVE_PACED: the log takes lines again */
 	PROVE_ARRIVES = 1u << 2, /* fill the page at prp1 before, and see whether it changed */
 	PROVE_UNGUARDED =
 	        1u << 3, /* no canary lies there: not after an escape, which could reach what the machine needs */
