@@ -240,6 +240,13 @@ add_physical(struct prove *prove, enum prove_op op)
 }
 
 static void
+add_control(struct prove *prove, const char *what, uint64_t iova, uint32_t flags, enum prove_op op)
+{
+	const struct target control = {"control", what, iova, 0, flags, {.control = true}, NULL};
+	add_step(prove, &control, op);
+}
+
+static void
 add_interrupts(struct prove *prove)
 {
 	const struct target remapped = {"interrupt-entry",
@@ -257,14 +264,9 @@ add_interrupts(struct prove *prove)
 	                              {.interrupt = true},
 	                              NULL};
 	add_step(prove, &remapped, PROVE_IDENTIFY);
+	/* Something between, so that an interrupt is of the one or the other. */
+	add_control(prove, "into the arena, in between", PROVE_LEAK, PROVE_PACED, PROVE_RAW_READ);
 	add_step(prove, &compat, PROVE_COMPLETE);
-}
-
-static void
-add_control(struct prove *prove, const char *what, uint64_t iova, uint32_t flags, enum prove_op op)
-{
-	const struct target control = {"control", what, iova, 0, flags, {.control = true}, NULL};
-	add_step(prove, &control, op);
 }
 
 void
@@ -276,6 +278,9 @@ steps_build(struct prove *prove)
 	add_control(prove, "into the arena, by the driver", PROVE_BUFFER, PROVE_ARRIVES, PROVE_DEVICE_WRITES);
 	add_control(prove, "from the arena", PROVE_BUFFER, 0, PROVE_DEVICE_READS);
 	add_physical(prove, PROVE_LIST);
+	/* The log is full by now: let it empty. */
+	struct prove_step *last = &prove->cell.orders.step[prove->report->line_cnt - 1];
+	last->flags |= last->op == PROVE_LIST ? PROVE_SETTLE : 0;
 	add_memory(prove);
 	add_addresses(prove);
 	add_unmapped(prove);

@@ -115,7 +115,12 @@ told(const struct prove_config *config, uint32_t idx, uint32_t status)
 	           (config->step[idx].op == PROVE_LIST || config->step[idx].op == PROVE_FETCH);
 	*gauges.status[idx] = status;
 	*gauges.step = idx + 1;
-	wait_ns((flags & PROVE_PAUSE) != 0 ? PROVE_PAUSE_NS : (flags & PROVE_PACED) != 0 ? config->pace_ns : 0);
+	if ((flags & PROVE_PAUSE) != 0)
+		wait_ns(PROVE_PAUSE_NS);
+	else if ((flags & PROVE_SETTLE) != 0)
+		wait_ns(3 * config->pace_ns);
+	else if ((flags & PROVE_PACED) != 0)
+		wait_ns(config->pace_ns);
 }
 
 static bool
