@@ -69,11 +69,12 @@ judge_control(const struct prove *prove, struct bh_prove_line *line, const struc
 
 /* Unequal without a fault: it had something in hand, and where a canary lies it must be taken for that. */
 static enum bh_prove_verdict
-verdict_of_read(const struct bh_prove_line *line, bool reported)
+verdict_of_read(const struct bh_prove_line *line, const struct step_facts *facts, bool reported)
 {
 	if (reported)
 		return BH_PROVE_HELD;
-	return line->has_canary && line->status == NVME_SC_COMPARE_FAILURE ? BH_PROVE_ESCAPED : BH_PROVE_UNCLEAR;
+	bool canary_there = line->has_canary && !facts->virtual;
+	return canary_there && line->status == NVME_SC_COMPARE_FAILURE ? BH_PROVE_ESCAPED : BH_PROVE_UNCLEAR;
 }
 
 /* The count of bad vectors is of the whole run: it speaks against every such line. */
@@ -107,7 +108,7 @@ verdict_of(const struct prove *prove, const struct bh_prove_line *line, const st
 	if (facts->interrupt)
 		return verdict_of_interrupt(prove, line, reported);
 	if (line->access == BH_PROVE_READ)
-		return verdict_of_read(line, reported);
+		return verdict_of_read(line, facts, reported);
 	/* A page that would show it and does not is evidence by itself: a canary, and for what it reads the leak page. */
 	return reported || (line->has_canary && !facts->virtual) ? BH_PROVE_HELD : BH_PROVE_UNCLEAR;
 }

@@ -71,7 +71,8 @@ halt_on_escape(const struct prove *prove, struct bh_cell *cell)
 {
 	uint64_t bytes;
 	uint8_t *arena = bh_cell_arena(cell, &bytes);
-	if (canary_changed(&prove->own) && arena != NULL && bytes == PROVE_ARENA_BYTES)
+	bool changed = canary_changed(&prove->own) || (prove->extra_unmapped && canary_changed(&prove->extra));
+	if (changed && arena != NULL && bytes == PROVE_ARENA_BYTES)
 		__atomic_store_n((uint64_t *)(void *)(arena + (PROVE_HALT - BH_ADDR_ARENA)), PROVE_HALTED,
 		                 __ATOMIC_RELEASE);
 }
