@@ -241,15 +241,23 @@ struct bh_lab_control {
 BH_MUST_CHECK int bh_lab_control_take(struct bh_lab_control *control, uint32_t get_cnt, const char *bytes,
                                       size_t byte_cnt);
 
+#define BH_LAB_LEAVING_MAX (BH_LAB_NVMES_MAX + BH_LAB_NICS_MAX)
+
 /* qmp.c: QEMU's own protocol, for the only two requests that the lab passes on */
 
 struct bh_lab_qmp {
-	bool waiting; /* for the answer to a request */
+	bool waiting;                         /* for the answer to a request */
+	char asked[16];                       /* the device of that request, if it is to leave */
+	char leaving[BH_LAB_LEAVING_MAX][16]; /* asked to leave, and not gone yet: its guest takes its time */
 	bool skipping;
 	char line[4096];
 	size_t used;
 };
 
+/* bh_lab_qmp_sent - that request is on its way: note what it asks for. */
+void bh_lab_qmp_sent(struct bh_lab_qmp *qmp, const char *line);
+/* bh_lab_qmp_is_leaving - unplugged, but still there: QEMU would mix it up with one that is plugged now. */
+bool bh_lab_qmp_is_leaving(const struct bh_lab_qmp *qmp, const char *id);
 /**
  * bh_lab_qmp_request - the JSON text of "unplug ID" or "plug ID"
  * @device: the -device argument that the lab made for ID

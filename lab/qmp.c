@@ -52,19 +52,63 @@ bh_lab_qmp_request(const char *line, const char *device)
 	return text;
 }
 
-/* Events and other answers are not ours. */
-static bool
-is_answer(const char *line, char *out_answer, size_t answer_bytes)
+bool
+bh_lab_qmp_is_leaving(const struct bh_lab_qmp *qmp, const char *id)
 {
-	json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+	bool leaving = false;
+	for (size_t i = 0; i < BH_LAB_LEAVING_MAX && id[0] != '\0'; i++)
+		leaving |= strcmp(qmp->leaving[i], id) == 0;
+	return leaving;
+}
+
+/* Replaces one name by another; "" is a free place. */
+static void
+rename_leaving(struct bh_lab_qmp *qmp, const char *from, const char *to)
+{
+	for (size_t i = 0; i < BH_LAB_LEAVING_MAX; i++) {
+		if (strcmp(qmp->leaving[i], from) == 0) {
+			snprintf(qmp->leaving[i], sizeof(qmp->leaving[i]), "%s", to);
+			return;
+		}
+	}
+}
+
+void
+bh_lab_qmp_sent(struct bh_lab_qmp *qmp, const char *line)
+{
+	qmp->waiting = true;
+	snprintf(qmp->asked, sizeof(qmp->asked), "%.15s", strncmp(line, "unplug ", 7) == 0 ? line + 7 : "");
+	if (bh_lab_qmp_is_leaving(qmp, qmp->asked))
+		qmp->asked[0] = '\0'; /* whatever the second answer is, it still leaves */
+	if (qmp->asked[0] != '\0')
+		rename_leaving(qmp, "", qmp->asked); /* already now: the event may come before the answer */
+}
+
+/* {"event": "DEVICE_DELETED", "data": {"device": "nvme0", ...}} */
+static void
+take_event(struct bh_lab_qmp *qmp, const json_t *object)
+{
+	const char *event = json_string_value(json_object_get(object, "event"));
+	const char *device = json_string_value(json_object_get(json_object_get(object, "data"), "device"));
+	if (event != NULL && device != NULL && device[0] != '\0' && strcmp(event, "DEVICE_DELETED") == 0)
+		rename_leaving(qmp, device, "");
+}
+
+static bool
+take_line(struct bh_lab_qmp *qmp, char *out_answer, size_t answer_bytes)
+{
+	json_t *object = json_loads(qmp->line, JSON_REJECT_DUPLICATES, NULL);
 	const char *id = json_string_value(json_object_get(object, "id"));
-	bool ours = id != NULL && strcmp(id, REQUEST_ID) == 0;
+	bool ours = id != NULL && strcmp(id, REQUEST_ID) == 0 && qmp->waiting;
 	const json_t *error = json_object_get(object, "error");
 	const char *why = json_string_value(json_object_get(error, "desc"));
+	take_event(qmp, object);
 	if (ours && json_object_get(object, "return") != NULL)
 		snprintf(out_answer, answer_bytes, "ok");
 	else if (ours)
 		snprintf(out_answer, answer_bytes, "error %.100s", why != NULL ? why : "QEMU did not say why");
+	if (ours && error != NULL && qmp->asked[0] != '\0')
+		rename_leaving(qmp, qmp->asked, "");
 	json_decref(object);
 	return ours;
 }
@@ -81,7 +125,7 @@ bh_lab_qmp_take(struct bh_lab_qmp *qmp, const char *bytes, size_t byte_cnt, char
 			continue;
 		}
 		qmp->line[qmp->used] = '\0';
-		if (!qmp->skipping && qmp->waiting && is_answer(qmp->line, out_answer, answer_bytes)) {
+		if (!qmp->skipping && take_line(qmp, out_answer, answer_bytes)) {
 			qmp->waiting = false;
 			answered = true;
 		}

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lab/init/protocol.h"
 #include "lab/internal.h"
 
 #define BOOT_NS       (120 * BH_LAB_NS_PER_S) /* until init says hello; some seconds on a quiet machine */
@@ -58,18 +59,19 @@ static void
 ask_qemu(struct session *session)
 {
 	struct bh_lab_machine *machine = session->machine;
-	const char *line = session->control.ask, *space = strchr(line, ' ');
-	char *request = session->qmp.waiting
-	                        ? NULL
-	                        : bh_lab_qmp_request(line, bh_lab_device(machine, space != NULL ? space + 1 : ""));
+	const char *line = session->control.ask, *id = strchr(line, ' ') + 1;
+	const bool leaving = line[0] == 'p' && bh_lab_qmp_is_leaving(&session->qmp, id);
+	char *request = session->qmp.waiting || leaving ? NULL : bh_lab_qmp_request(line, bh_lab_device(machine, id));
 	size_t len = request != NULL ? strlen(request) : 0;
-	if (request == NULL)
+	if (leaving)
+		tell(session, "error " LAB_LEAVING "\n");
+	else if (request == NULL)
 		tell(session, session->qmp.waiting ? "error the last request is not answered yet\n"
 		                                   : "error the lab made no such device\n");
 	else if (send(machine->stream[BH_LAB_QMP].from, request, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len)
 		tell(session, "error QEMU does not listen\n");
 	else
-		session->qmp.waiting = true;
+		bh_lab_qmp_sent(&session->qmp, line);
 	session->control.ask[0] = '\0';
 	free(request);
 }

@@ -10,7 +10,8 @@
 #include "lab/init/init.h"
 #include "lab/init/protocol.h"
 
-#define ANSWER_MS 20000
+#define ANSWER_MS  20000
+#define LEAVING_MS 30000
 
 int
 lab_read_line(int fd, char *line, size_t room, int timeout_ms)
@@ -33,25 +34,38 @@ lab_read_line(int fd, char *line, size_t room, int timeout_ms)
 	return -1;
 }
 
+/* Return: -1 no lab, else the length of its answer. */
+static int
+ask(const char *what, const char *id, char *answer)
+{
+	static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = LAB_CTL_SOCKET};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), len = -1;
+	answer[0] = '\0';
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
+		dprintf(fd, "%s %.64s\n", what, id);
+		len = lab_read_line(fd, answer, LAB_LINE_BYTES, ANSWER_MS);
+	}
+	if (fd >= 0)
+		close(fd);
+	return len;
+}
+
 int
 lab_ctl_main(int argc, char **argv)
 {
-	static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = LAB_CTL_SOCKET};
-	char line[LAB_LINE_BYTES] = "";
+	char line[LAB_LINE_BYTES];
 	if (argc != 3 || (strcmp(argv[1], "unplug") != 0 && strcmp(argv[1], "plug") != 0)) {
 		fprintf(stderr, "usage: lab-ctl unplug ID   (nvme0, nic0, ...: asks the lab to pull the device)\n"
 		                "       lab-ctl plug ID     (and to put it back)\n");
 		return 2;
 	}
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-		fprintf(stderr, "lab-ctl: no lab around: %s\n", strerror(errno));
-		return 1;
+	int len = ask(argv[1], argv[2], line);
+	for (int waited_ms = 0; strcmp(line, "error " LAB_LEAVING) == 0 && waited_ms < LEAVING_MS; waited_ms += 50) {
+		usleep(50000);
+		len = ask(argv[1], argv[2], line);
 	}
-	dprintf(fd, "%s %.64s\n", argv[1], argv[2]);
-	if (lab_read_line(fd, line, sizeof(line), ANSWER_MS) < 0 || strcmp(line, "ok") != 0) {
-		fprintf(stderr, "lab-ctl: %s\n", line[0] != '\0' ? line : "no answer");
-		return 1;
-	}
-	return 0;
+	if (len >= 0 && strcmp(line, "ok") == 0)
+		return 0;
+	fprintf(stderr, "lab-ctl: %s\n", len >= 0 ? line : "no answer");
+	return 1;
 }

@@ -23,6 +23,9 @@
 #define LAB_HELLO      "hello 2"
 #define LAB_BEAT_MS    1000
 
+/* The answer to plug while the device that was unplugged has not left yet: ask again. */
+#define LAB_LEAVING "it has not left yet"
+
 #define LAB_PORT_OUT "bulkhead.out"
 #define LAB_PORT_ERR "bulkhead.err"
 #define LAB_PORT_CTL "bulkhead.ctl"

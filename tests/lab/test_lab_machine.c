@@ -16,7 +16,7 @@ static const char inside[] =
         "want() { [ \"$2\" = \"$3\" ] || echo \"$1: '$2', not '$3'\" >&2; }\n"
         "want stdin \"$(readlink /proc/self/fd/0)\" /dev/null\n"
         "want isolated \"$(cat /sys/devices/system/cpu/isolated)\" 2-3\n"
-        "want hugepages \"$(cat /proc/sys/vm/nr_hugepages)\" 32\n"
+        "want hugepages \"$(cat /proc/sys/vm/nr_hugepages)\" 64\n"
         "want cpus \"$(nproc --all)\" 4\n"
         "want loopback \"$(cat /sys/class/net/lo/flags)\" 0x9\n"
         "want serials \"$(cat /sys/class/nvme/nvme?/serial | tr -d ' ' | sort | tr '\\n' ' ')\" 'bulkhead0 mine '\n"
@@ -50,7 +50,7 @@ test_everything(void **state)
 	fputs(inside, file);
 	fclose(file);
 	int code = lab_sh("mkdir -p tree/a; echo one >file; echo two >tree/a/b\n"
-	                  "$LAB run --nvme 64M,lba=4096,ns=2 --nvme 64M,serial=mine --nic e1000e --hugepages 32 --copy "
+	                  "$LAB run --nvme 64M,lba=4096,ns=2 --nvme 64M,serial=mine --nic e1000e --hugepages 64 --copy "
 	                  "file:/some/where/file "
 	                  "--copy tree:/tree --copy $(command -v env):/some/env --copy inside:/inside "
 	                  "--get /out:$D/got --get /tmp/run.json:$D/got -- sh /inside >bytes");

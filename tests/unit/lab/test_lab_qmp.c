@@ -72,6 +72,27 @@ test_answers(void **state)
 	assert_string_equal(answer, "error no such");
 }
 
+/* A device is leaving from its unplug to the event. */
+static void
+test_leaving(void **state)
+{
+	struct bh_lab_qmp qmp = {0};
+	char answer[120];
+	bh_lab_qmp_sent(&qmp, "unplug nvme0");
+	assert_false(bh_lab_qmp_is_leaving(&qmp, "nvme1"));
+	assert_false(bh_lab_qmp_is_leaving(&qmp, ""));
+	assert_true(take(&qmp, "{\"return\": {}, \"id\": \"lab\"}\n", answer));
+	assert_true(bh_lab_qmp_is_leaving(&qmp, "nvme0"));
+	assert_false(take(&qmp, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"path\": \"/x\"}}\n", answer));
+	assert_false(take(&qmp, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"nvme1\"}}\n", answer));
+	assert_true(bh_lab_qmp_is_leaving(&qmp, "nvme0"));
+	assert_false(take(&qmp, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"nvme0\"}}\n", answer));
+	assert_false(bh_lab_qmp_is_leaving(&qmp, "nvme0"));
+	bh_lab_qmp_sent(&qmp, "unplug nvme0"); /* refused: it stays */
+	assert_true(take(&qmp, "{\"error\": {\"desc\": \"no\"}, \"id\": \"lab\"}\n", answer));
+	assert_false(bh_lab_qmp_is_leaving(&qmp, "nvme0"));
+}
+
 /* An overlong line is left out, and the next one is understood. */
 static void
 test_overlong(void **state)
@@ -90,10 +111,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_no_request),
-	        cmocka_unit_test(test_requests),
-	        cmocka_unit_test(test_answers),
-	        cmocka_unit_test(test_overlong),
+	        cmocka_unit_test(test_no_request), cmocka_unit_test(test_requests), cmocka_unit_test(test_answers),
+	        cmocka_unit_test(test_leaving),    cmocka_unit_test(test_overlong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
