@@ -67,14 +67,18 @@ judge_control(const struct prove *prove, struct bh_prove_line *line, const struc
 		         came ? "data came" : "no data came", line->status);
 }
 
-/* Unequal without a fault: it had something in hand, and where a canary lies it must be taken for that. */
+/*
+ * A canary is unlike any media. So equal means that it was not what the device read; unequal and nobody objected: it had something in
+ * hand, and that must be taken for the canary.
+ */
 static enum bh_prove_verdict
 verdict_of_read(const struct bh_prove_line *line, const struct step_facts *facts, bool reported)
 {
 	if (reported)
 		return BH_PROVE_HELD;
-	bool canary_there = line->has_canary && !facts->virtual;
-	return canary_there && line->status == NVME_SC_COMPARE_FAILURE ? BH_PROVE_ESCAPED : BH_PROVE_UNCLEAR;
+	if (!line->has_canary || facts->virtual || !line->answered)
+		return BH_PROVE_UNCLEAR;
+	return line->status == 0 ? BH_PROVE_HELD : BH_PROVE_ESCAPED;
 }
 
 /* The count of bad vectors is of the whole run: it speaks against every such line. */
@@ -123,6 +127,8 @@ say_device(const struct bh_prove_line *line, const struct step_facts *facts, cha
 		snprintf(out, bytes, "the controller gave up (fatal status)");
 	else if (line->access == BH_PROVE_READ && line->status == NVME_SC_COMPARE_FAILURE)
 		snprintf(out, bytes, "the device read something, unlike the media");
+	else if (line->access == BH_PROVE_READ && line->status == 0 && line->answered && line->has_canary)
+		snprintf(out, bytes, "no error, and not the canary that it compared");
 	else if (!line->answered)
 		snprintf(out, bytes, "no answer from the device");
 	else if (line->status == 0)
