@@ -191,11 +191,13 @@ make_fatal(const struct bh_device *device)
 static int
 trouble_once(const struct bh_device *device)
 {
+	int err;
 	switch (disk.config->trouble) {
 	case DISK_TROUBLE_reset:
 		return bh_nvme_reset(disk.ctrl);
 	case DISK_TROUBLE_function:
-		return bh_device_reset(device);
+		err = bh_device_reset(device);
+		return err == 0 ? bh_nvme_reset(disk.ctrl) : err;
 	default:
 		return make_fatal(device);
 	}
@@ -278,7 +280,10 @@ cache_set(void)
 static int
 open_disk(void)
 {
+	/* A reset of the function takes its time, and a driver that finds it half-way would only be in its way. */
+	const uint64_t watch_ns = disk.config->trouble == DISK_TROUBLE_function ? UINT64_C(3600000000000) : 0;
 	const struct bh_nvme_options options = {.no_shadow_doorbells = disk.config->no_shadow_doorbells,
+	                                        .watch_interval_ns = watch_ns,
 	                                        .admin_timeout_ns = disk.config->admin_timeout_ns};
 	int err = bh_nvme_open(disk.config->device, &options, &disk.ctrl);
 	if (err == 0)

@@ -6,6 +6,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,8 @@ run_case(const struct fault_case *fault, int seed)
 	snprintf(fault_set, sizeof(fault_set), "device.nvme0.fault=%s", path);
 	snprintf(seed_set, sizeof(seed_set), "device.nvme0.seed=%d", seed);
 	/* Where nothing may time out, that must not depend on how busy this machine is. */
-	const char *timeout_set = fault->calm[0] ? "nvme-bench.timeout=20s" : "nvme-bench.timeout=100ms";
+	bool calm = fault->calm[0] != NULL || fault->errors == 0;
+	const char *timeout_set = calm ? "nvme-bench.timeout=20s" : "nvme-bench.timeout=100ms";
 	const char *argv[] = {program,      "run",
 	                      config,       "--json",
 	                      "--duration", "700ms",
