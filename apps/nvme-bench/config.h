@@ -23,14 +23,15 @@ enum nvme_bench_pattern {
 #define NVME_BENCH_DEPTH_MAX       1024u
 
 struct nvme_bench_config {
-	char device[BH_NAME_BYTES]; /* [device NAME] */
-	uint32_t pattern;           /* enum nvme_bench_pattern */
-	uint32_t read_percent;      /* randrw: how many of 100 are reads */
-	uint32_t block_bytes;       /* a multiple of 512 */
-	uint32_t queue_depth;       /* of each core */
-	uint32_t namespace_id;      /* 1 .. */
-	uint32_t fill;              /* not 0: write every block once before measuring */
-	uint64_t timeout_ns;        /* until a command is aborted, and again until the controller is reset */
+	char device[BH_NAME_BYTES];   /* [device NAME] */
+	uint32_t pattern;             /* enum nvme_bench_pattern */
+	uint32_t read_percent;        /* randrw: how many of 100 are reads */
+	uint32_t block_bytes;         /* a multiple of 512 */
+	uint32_t queue_depth;         /* of each core */
+	uint32_t namespace_id;        /* 1 .. */
+	uint32_t fill;                /* not 0: write every block once before measuring */
+	uint32_t no_shadow_doorbells; /* not 0: write every doorbell */
+	uint64_t timeout_ns;          /* until a command is aborted, and again until the controller is reset */
 };
 
 /* Counters. "bench.start_tsc" and "bench.end_tsc" are gauges: when a core began and when it stopped submitting. */

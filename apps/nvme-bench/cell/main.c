@@ -23,7 +23,8 @@ static int core_error[BH_CORES_MAX];
 static void
 open_device(const struct nvme_bench_config *config)
 {
-	const struct bh_nvme_options options = {.command_timeout_ns = config->timeout_ns};
+	const struct bh_nvme_options options = {.command_timeout_ns = config->timeout_ns,
+	                                        .no_shadow_doorbells = config->no_shadow_doorbells};
 	shared.error = bh_nvme_open(config->device, &options, &shared.ctrl);
 	if (shared.error != 0)
 		return;

@@ -23,6 +23,7 @@ const struct bh_config_key nvme_bench_keys[NVME_BENCH_KEY_CNT] = {
         {SECTION, "fill", BH_VALUE_ENUM, "no", no_yes, 0, 0, "write every block once before measuring"},
         {SECTION, "timeout", BH_VALUE_DURATION, "2s", NULL, 10000000, UINT64_C(60000000000),
          "until a command is aborted, 10ms to 60s"},
+        {SECTION, "shadow_doorbells", BH_VALUE_ENUM, "yes", no_yes, 0, 0, "use them where the controller has them"},
 };
 
 int
@@ -49,6 +50,7 @@ nvme_bench_compile(const struct bh_run_config *config, void *out, uint32_t *out_
 	bench->namespace_id = (uint32_t)bh_config_uint(config, SECTION, "namespace");
 	bench->fill = bh_config_enum(config, SECTION, "fill");
 	bench->timeout_ns = bh_config_uint(config, SECTION, "timeout");
+	bench->no_shadow_doorbells = bh_config_enum(config, SECTION, "shadow_doorbells") == 0;
 	*out_bytes = sizeof(*bench);
 	return 0;
 }

@@ -7,7 +7,7 @@
 
 #include "apps/apps.h"
 
-#define NVME_BENCH_KEY_CNT 8
+#define NVME_BENCH_KEY_CNT 9
 
 extern const struct bh_config_key nvme_bench_keys[NVME_BENCH_KEY_CNT];
 extern const struct bh_app_report nvme_bench_report;
