@@ -34,7 +34,7 @@ usage(FILE *stream)
 	      "  --namespace N       default 1\n"
 	      "  --destructive       random writes and the 70/30 mix too: ALL DATA ON THE DEVICE IS LOST\n"
 	      "  --serial TEXT       the device's serial number, which --destructive asks for\n"
-	      "  --prove             also run `bulkhead prove-iommu`, for the criterion on DMA\n"
+	      "  --prove             also run `bulkhead prove-iommu` (a minute), for the criterion on DMA\n"
 	      "  --check             exit code 3 unless every criterion is met\n"
 	      "  --json              report.json on standard output, the table on standard error\n"
 	      "  --quiet             no line for each run\n"

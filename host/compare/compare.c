@@ -240,19 +240,21 @@ prove(struct bh_session *session)
 	const char *argv[] = {session->program, "prove-iommu", session->target.address, "--json", NULL};
 	char out[320], err_path[320];
 	int exit_code = -1;
-	struct bh_proof *proof = &session->proof;
+	char *text = NULL;
+	size_t bytes = 0;
 	bh_text_path(out, sizeof(out), "%s/prove-iommu.json", session->report_dir);
 	bh_text_path(err_path, sizeof(err_path), "%s.err", out);
-	bh_session_say(session, "prove   bulkhead prove-iommu %s\n", session->target.address);
+	bh_session_say(session, "prove   bulkhead prove-iommu %s: about a minute\n", session->target.address);
 	int err = bh_program_run(argv, out, err_path, PROVE_NS, &exit_code);
-	proof->ran = err == 0 && (exit_code == 0 || exit_code == 3);
-	proof->held = proof->ran && exit_code == 0;
-	if (proof->ran)
-		snprintf(proof->text, sizeof(proof->text), "prove-iommu on this device: %s (prove-iommu.json)",
-		         proof->held ? "every attempt was held" : "NOT every attempt was held");
-	else
-		snprintf(proof->text, sizeof(proof->text), "prove-iommu did not finish: %s; see prove-iommu.json.err",
-		         err != 0 ? strerror(-err) : "it failed");
+	if (err == 0)
+		err = bh_text_read_all(out, BH_FIGURES_TEXT_MAX, &text, &bytes);
+	bh_proof_read(&session->proof, text != NULL ? text : "", bytes, err == 0 ? exit_code : -1);
+	free(text);
+	if (strstr(session->proof.text, "INTERRUPTS") != NULL)
+		bh_session_note(
+		        session,
+		        "prove-iommu: the device could raise an interrupt that is not its own here, or that stayed "
+		        "unclear; see prove-iommu.json and docs/prove-iommu.md");
 }
 
 static int

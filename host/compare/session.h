@@ -7,6 +7,7 @@
 #include "host/compare/figures.h"
 #include "host/compare/machine.h"
 #include "host/compare/plan.h"
+#include "host/compare/proof.h"
 #include "host/compare/restore.h"
 #include "host/compare/stats.h"
 #include "host/compare/target.h"
@@ -45,12 +46,6 @@ struct bh_verdict {
 	char value[320];
 	enum bh_compare_verdict state;
 	bool goal; /* a speed goal of the lab, not a go/no-go criterion */
-};
-
-/* What `bulkhead prove-iommu` said, if it ran. */
-struct bh_proof {
-	bool ran, held;
-	char text[256];
 };
 
 struct bh_session {
