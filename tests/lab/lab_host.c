@@ -26,7 +26,10 @@ lab_setup(void **state)
 	if (mkdtemp(lab_folder) == NULL)
 		return -1;
 	snprintf(temp, sizeof(temp), "mkdir %s/tmp", lab_folder);
-	snprintf(own, sizeof(own), "%s lab", lab_program);
+	/* The commands run in a folder of their own, and meson names the program by its path from the build folder. */
+	char *program = realpath(lab_program, NULL);
+	snprintf(own, sizeof(own), "%s lab", program != NULL ? program : lab_program);
+	free(program);
 	return setenv("D", lab_folder, 1) != 0 || setenv("LAB", own, 1) != 0 || system(temp) != 0;
 }
 
