@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Small files and links of sysfs and proc, read as hostile input: bounded, one line, printable. Inside host/device only.
+ * Small files and links of sysfs and proc, read as hostile input: bounded, one line, printable. For host/ only.
  *
  * Each path is a root ("" for this machine, a folder in tests) and a format. A path too long is -ENAMETOOLONG; otherwise a
  * negative errno of the call that failed. Names that come out of a folder are single components: no '/', no "." or "..".

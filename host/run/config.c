@@ -208,7 +208,8 @@ fill_device(struct bh_run_config *config, const char *section, struct bh_error *
 static int
 fill(struct bh_run_config *config, struct bh_error *error)
 {
-	int err = fill_cell(config, error);
+	config->has_cell = !config->file->partition_only;
+	int err = config->has_cell ? fill_cell(config, error) : 0;
 	for (uint32_t i = 0; i < config->file->section_cnt && err == 0; i++) {
 		if (strncmp(config->file->section[i].name, "device ", 7) == 0)
 			err = fill_device(config, config->file->section[i].name, error);
@@ -216,9 +217,9 @@ fill(struct bh_run_config *config, struct bh_error *error)
 	return err;
 }
 
-int
-bh_config_load(const char *path, const char *const *set, size_t set_cnt, const struct bh_app *app, size_t app_cnt,
-               struct bh_run_config **out, struct bh_error *error)
+static int
+load(const char *path, const char *const *set, size_t set_cnt, const struct bh_app *app, size_t app_cnt,
+     bool may_lack_cell, struct bh_run_config **out, struct bh_error *error)
 {
 	struct bh_run_config *config = calloc(1, sizeof(*config));
 	struct bh_config_file *file = calloc(1, sizeof(*file));
@@ -233,6 +234,8 @@ bh_config_load(const char *path, const char *const *set, size_t set_cnt, const s
 		err = bh_ini_override(file, set[i], error);
 	config->path = file->path;
 	config->app = file->app = find_app(file, app, app_cnt);
+	file->partition_only =
+	        may_lack_cell && bh_ini_section(file, "cell") == NULL && bh_ini_section(file, "partition") != NULL;
 	if (err == 0)
 		err = bh_schema_check(file, error);
 	if (err == 0)
@@ -243,6 +246,20 @@ bh_config_load(const char *path, const char *const *set, size_t set_cnt, const s
 	}
 	*out = config;
 	return 0;
+}
+
+int
+bh_config_load(const char *path, const char *const *set, size_t set_cnt, const struct bh_app *app, size_t app_cnt,
+               struct bh_run_config **out, struct bh_error *error)
+{
+	return load(path, set, set_cnt, app, app_cnt, false, out, error);
+}
+
+int
+bh_config_load_partition(const char *path, const struct bh_app *app, size_t app_cnt, struct bh_run_config **out,
+                         struct bh_error *error)
+{
+	return load(path, NULL, 0, app, app_cnt, true, out, error);
 }
 
 void

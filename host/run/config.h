@@ -5,6 +5,7 @@
  *   [cell]          name, app, cpus, arena, pages
  *   [device NAME]   backend; softdev: model, size, backing, block_size, service_ns, seed, fault; vfio-user: socket;
  *                   vfio: address
+ *   [partition]     what bulkhead doctor, plan and apply shall make of the machine: host/machine/wants.h
  *   [APP...]        what the application's own schema lists
  *
  * Comments begin with # or ; at the start of a line or after a blank. Sizes take K, M, G (powers of 1024), durations ns,
@@ -89,6 +90,7 @@ struct bh_config_file; /* entries with their lines; private to host/run */
 
 struct bh_run_config {
 	const char *path; /* of the file */
+	bool has_cell;    /* false: bh_config_load_partition, and the file has [partition] only */
 	char name[BH_NAME_BYTES];
 	const char *app_name;
 	const struct bh_app *app; /* NULL: an application without a host half */
@@ -112,6 +114,10 @@ struct bh_run_config {
  */
 BH_MUST_CHECK int bh_config_load(const char *path, const char *const *set, size_t set_cnt, const struct bh_app *app,
                                  size_t app_cnt, struct bh_run_config **out, struct bh_error *error);
+
+/* bh_config_load_partition - the same, and a file that has [partition] and no [cell] is one, too. */
+BH_MUST_CHECK int bh_config_load_partition(const char *path, const struct bh_app *app, size_t app_cnt,
+                                           struct bh_run_config **out, struct bh_error *error);
 void bh_config_free(struct bh_run_config *config);
 
 /**

@@ -34,6 +34,7 @@ struct bh_config_file {
 	uint32_t section_cnt;
 	/* Presets that are given out, and the application's schema. */
 	const struct bh_app *app;
+	bool partition_only; /* there is [partition] and no [cell], and that is enough */
 };
 
 /* bh_ini_read - all sections and entries, with their lines. Duplicates are errors. */

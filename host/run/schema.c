@@ -9,6 +9,9 @@
 
 static const char *const backend_words[] = {"softdev", "vfio-user", "vfio", NULL};
 static const char *const pages_words[] = {"auto", "huge", "normal", NULL};
+static const char *const level_words[] = {"live", "full", NULL};
+static const char *const governor_words[] = {"performance", "keep", NULL};
+static const char *const after_boot_words[] = {"restore", "reapply", NULL};
 static const char *const block_size_words[] = {"512", "4096", NULL};
 
 /* The application is the first: bh_schema_check looks for it before anything else. */
@@ -31,6 +34,17 @@ static const struct bh_config_key common[] = {
         {"device *", "fault", BH_VALUE_STRING, "", .help = "the path of a fault script"},
         {"device *", "socket", BH_VALUE_STRING, "", .help = "the path of a vfio-user server's socket"},
         {"device *", "address", BH_VALUE_STRING, "", .help = "a PCI address such as 0000:01:00.0"},
+        /* For bulkhead doctor, plan and apply: host/machine/wants.h. */
+        {"partition", "cpus", BH_VALUE_STRING, "", .help = "a list of CPUs such as 2-3; those of [cell] if missing"},
+        {"partition", "hugepages", BH_VALUE_UINT, "", .max = 1u << 20, .help = "how many of 2 MiB"},
+        {"partition", "hugepages_1g", BH_VALUE_UINT, "", .max = 1u << 12, .help = "how many of 1 GiB"},
+        {"partition", "devices", BH_VALUE_STRING, "",
+         .help = "PCI addresses such as 0000:01:00.0, with commas between"},
+        {"partition", "level", BH_VALUE_ENUM, "live", .words = level_words},
+        {"partition", "governor", BH_VALUE_ENUM, "performance", .words = governor_words},
+        {"partition", "idle_latency", BH_VALUE_DURATION, "",
+         .help = "a time such as 2us; longer idle states are switched off"},
+        {"partition", "after_boot", BH_VALUE_ENUM, "restore", .words = after_boot_words},
 };
 
 static bool
@@ -260,7 +274,7 @@ check_missing(struct bh_config_file *file, const struct bh_config_key *key, stru
 {
 	char help[384];
 	bool wild = strchr(key->section, '*') != NULL;
-	if (key->preset != NULL)
+	if (key->preset != NULL || (file->partition_only && strcmp(key->section, "cell") == 0))
 		return 0;
 	describe(key, "", help, sizeof(help));
 	for (uint32_t i = 0; i < file->section_cnt && wild; i++) {
