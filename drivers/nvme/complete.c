@@ -16,6 +16,23 @@ log_allowed(struct bh_nvme_qpair *qp)
 	return true;
 }
 
+/*
+ * Completed already: the identifier that the slot had last or, where the slot is in use again, the one before. The latter
+ * is what a device that completes twice gives, if this core comes by between the two.
+ */
+static bool
+is_duplicate(const struct bh_nvme_qpair *qp, uint32_t cid)
+{
+	const struct bh_nvme_slot *slot = &qp->slot[cid & qp->sq_mask];
+	uint32_t behind = (slot->tag - cid) & 0xffffu;
+
+	if (slot->tag & NVME_TAG_UNUSED)
+		return false;
+	if (!(slot->tag & BH_NVME_SLOT_LIVE))
+		return behind == 0;
+	return behind == qp->tag_step && !(slot->flags & NVME_SLOT_FIRST);
+}
+
 /* Name the reason. What is wrong with neither queue nor identifier has a submission queue head outside of the queue. */
 static uint64_t *
 refuse_reason(const struct bh_nvme_qpair *qp, uint64_t cqe_high)
@@ -26,7 +43,7 @@ refuse_reason(const struct bh_nvme_qpair *qp, uint64_t cqe_high)
 
 	if ((cqe_high >> 16 & 0xffffu) != qp->qid)
 		return counters->wrong_sq;
-	if (tag == cid)
+	if (is_duplicate(qp, cid))
 		return counters->duplicate;
 	if (tag != (cid | BH_NVME_SLOT_LIVE))
 		return counters->unknown_id;

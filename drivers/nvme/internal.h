@@ -55,6 +55,7 @@ enum {
 enum {
 	NVME_SLOT_TIMED_OUT = 1u << 0,
 	NVME_SLOT_ABORT_ASKED = 1u << 1,
+	NVME_SLOT_FIRST = 1u << 2, /* no command before this one used the slot; completion clears it as all flags */
 };
 
 struct nvme_counters {

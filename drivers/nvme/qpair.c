@@ -79,8 +79,10 @@ bookkeeping_alloc(struct bh_nvme_qpair *qp, struct bh_nvme_qpair_slow *slow)
 	if (!qp->slot || !qp->free_idx || !slow->splits)
 		return -BH_ENOMEM;
 
-	for (uint32_t i = 0; i < slow->sq_entries; i++)
+	for (uint32_t i = 0; i < slow->sq_entries; i++) {
 		qp->slot[i].tag = i | NVME_TAG_UNUSED;
+		qp->slot[i].flags = NVME_SLOT_FIRST;
+	}
 	for (uint32_t i = 0; i < slow->depth; i++) {
 		qp->free_idx[qp->free_cnt++] = (uint16_t)(slow->depth - 1 - i);
 		slow->splits[i].next = slow->split_free;

@@ -262,8 +262,8 @@ BH_MUST_CHECK int bh_nvme_reset(struct bh_nvme *ctrl);
 /*
  * Counters (bh_counter_register), each "<device>.<name>", on the core where it happened:
  *
- *	completion_unknown_id   identifier that no command has, or an older use of a slot had
- *	completion_duplicate    identifier of a command that is already completed
+ *	completion_unknown_id   identifier that no command has, or one had longer ago
+ *	completion_duplicate    identifier of a command that is already completed: a slot's last, or the one before it
  *	completion_wrong_sq     submission queue identifier that is not the pair's
  *	completion_bad_sq_head  submission queue head outside of the queue
  *	completion_old_sq_head  submission queue head that goes back, or ahead of what was submitted; counted, and the rest

@@ -35,7 +35,7 @@ struct bh_nvme_slot {
 	uint32_t epoch; /* of submission, or of the abort */
 	bh_nvme_done_fn done_fn;
 	void *arg;
-	uint32_t flags; /* BH_NVME_SLOT_* of the driver, cleared at completion */
+	uint32_t flags; /* NVME_SLOT_* of the driver, cleared at completion */
 	uint32_t reserved;
 };
 
