@@ -24,6 +24,10 @@ int cmd_prove_iommu(int argc, char **argv);
 int cmd_devices(int argc, char **argv);
 int cmd_bind(int argc, char **argv);
 int cmd_unbind(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_apply(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 
 #endif

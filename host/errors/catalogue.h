@@ -19,5 +19,6 @@ extern const struct bh_error_entry bh_errors_bind[];
 extern const struct bh_error_entry bh_errors_prove[];
 extern const struct bh_error_entry bh_errors_compare[];
 extern const struct bh_error_entry bh_errors_lab[];
+extern const struct bh_error_entry bh_errors_machine[];
 
 #endif

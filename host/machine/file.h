@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of ours on a disk: whole and flushed, or not there. Each returns 0 or a negative errno. */
+#ifndef HOST_MACHINE_FILE_H
+#define HOST_MACHINE_FILE_H
+
+#include <sys/types.h>
+
+#include <bulkhead/types.h>
+
+/* bh_file_folders - make the folders above and including path. */
+BH_MUST_CHECK int bh_file_folders(const char *path, mode_t mode);
+/* bh_file_put - write all of it at the descriptor's place, and flush. */
+BH_MUST_CHECK int bh_file_put(int fd, const char *text, size_t len);
+/* bh_file_replace - through a temporary file beside it; an existing file's mode is kept. */
+BH_MUST_CHECK int bh_file_replace(const char *path, const char *text, mode_t mode);
+/* bh_file_remove - also if it is not there. */
+BH_MUST_CHECK int bh_file_remove(const char *path);
+/* bh_file_flush_folder - of a path: what was made or removed in it is on the disk. */
+BH_MUST_CHECK int bh_file_flush_folder(const char *path);
+
+#endif
