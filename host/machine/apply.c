@@ -92,6 +92,21 @@ write_step(struct bh_applying *run, const struct bh_change *change, uint32_t idx
 	                               "the journal cannot be written: %s; everything was put back", strerror(-err));
 }
 
+/* What the kernel did not take is not tried again while the same value stands there. */
+static bool
+was_refused(const struct bh_applying *run, const struct bh_change *change, const char *now)
+{
+	for (uint32_t i = 0; i < run->journal->entry_cnt; i++) {
+		const struct bh_journal_entry *entry = &run->journal->entry[i];
+		if (entry->state == BH_ENTRY_REFUSED && entry->kind == change->kind &&
+		    strcmp(entry->path, change->path) == 0 &&
+		    bh_change_same(entry->kind, entry->path, now, entry->before) &&
+		    bh_change_same(entry->kind, entry->path, change->want, entry->want))
+			return true;
+	}
+	return false;
+}
+
 static int
 apply_step(struct bh_applying *run, const struct bh_change *change)
 {
@@ -103,6 +118,8 @@ apply_step(struct bh_applying *run, const struct bh_change *change)
 	                 (entry != NULL && entry->held != NULL &&
 	                  bh_change_same(change->kind, change->path, before, entry->held)))) {
 		bh_tell(run, "apply", BH_STEP_SAME, &step, "");
+	} else if (err == 0 && was_refused(run, change, before)) {
+		bh_tell(run, "apply", BH_STEP_REFUSED, &step, "as before");
 	} else if (err == 0) {
 		/* What is ours already keeps the value that stood there first. */
 		int idx = entry != NULL ? (int)(entry - run->journal->entry)

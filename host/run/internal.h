@@ -9,6 +9,7 @@
  *   devices.c   back ends, softdev.c their processes    verdict.c     what a person reads
  *   prepare.c   all before the process            run.c               start, wait, free
  *   confine.c   the supervisor's own filter       child_filter.c      the cell's outer filter
+ *   partition.c the control group of bulkhead apply
  */
 #ifndef HOST_RUN_INTERNAL_H
 #define HOST_RUN_INTERNAL_H
@@ -44,6 +45,11 @@ struct bh_cpu_plan {
 
 BH_MUST_CHECK int bh_cpu_plan(const struct bh_run_config *config, struct bh_cpu_plan *out, struct bh_error *error);
 int bh_cpu_node(unsigned cpu); /* NUMA node, or -1 where there is one only */
+
+/* partition.c: CPUs of the group that bulkhead apply made; none if there is no such group, or it isolates nothing. */
+void bh_partition_cpus(cpu_set_t *out);
+/* bh_partition_join - move a process there if it is to run on one of them. Return: 0 or a negative errno. */
+BH_MUST_CHECK int bh_partition_join(pid_t pid, const cpu_set_t *cpus);
 
 /* Two readings of both clocks, at least 10 ms apart, give the rate. */
 struct bh_tsc_sample {

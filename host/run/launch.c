@@ -110,6 +110,9 @@ start_child(struct bh_cell *cell, struct bh_child *child, const int go[2], const
 	int err = trace(pid);
 	if (err != 0)
 		return not_started(error, "ptrace (is another tracer or a security module in the way?)", err);
+	err = bh_partition_join(pid, &child->cpus);
+	if (err != 0)
+		return not_started(error, "moving it into the partition /sys/fs/cgroup/bulkhead", err);
 	return write(go[1], "g", 1) == 1 ? 0 : not_started(error, "the start signal", -errno);
 }
 

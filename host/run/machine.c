@@ -120,6 +120,26 @@ read_isolated(cpu_set_t *out)
 		CPU_SET(cpu[i], out);
 }
 
+/* Half inside of the partition and half outside, a process can be in neither of the two groups. */
+static int
+check_partition(const struct bh_run_config *config, const struct bh_cpu_plan *plan, struct bh_error *error)
+{
+	char text[256];
+	cpu_set_t partition;
+	uint32_t inside_cnt = 0;
+	bh_partition_cpus(&partition);
+	for (uint32_t i = 0; i < plan->cell_cnt; i++)
+		inside_cnt += CPU_ISSET(plan->cell[i], &partition) != 0;
+	if (inside_cnt == 0 || inside_cnt == plan->cell_cnt)
+		return 0;
+	cpus_text(&partition, text, sizeof(text));
+	return bh_config_error_id(
+	        config, "cell", "cpus", "E020", error,
+	        "only some of them are in the partition that 'bulkhead apply' made (%s); take all from "
+	        "there, or none",
+	        text);
+}
+
 static int
 plan_listed(const struct bh_run_config *config, const cpu_set_t *usable, struct bh_cpu_plan *plan,
             struct bh_error *error)
@@ -186,9 +206,13 @@ bh_cpu_plan(const struct bh_run_config *config, struct bh_cpu_plan *out, struct 
 	if (sched_getaffinity(0, sizeof(own), &own) != 0)
 		return bh_error_set(error, "E020", -errno, "cannot read this process's CPUs: %s", strerror(errno));
 	read_isolated(&isolated);
+	bh_partition_cpus(&usable);
+	CPU_OR(&isolated, &isolated, &usable);
 	CPU_OR(&usable, &own, &isolated);
 	int err = config->cpus_auto ? plan_auto(config, &usable, &isolated, out, error)
 	                            : plan_listed(config, &usable, out, error);
+	if (err == 0)
+		err = check_partition(config, out, error);
 	if (err == 0)
 		plan_rest(&own, &usable, out);
 	return err;
