@@ -197,6 +197,14 @@ open_journal(const struct bh_plan *plan, struct bh_journal *journal, bool *out_f
 		*out_fresh = true;
 		return bh_journal_create(plan->root, &plan->wants, journal, error);
 	}
+	if (err == 0 && journal->entry_cnt == 0) { /* begun, and nothing was announced: killed there */
+		err = bh_journal_remove(journal);
+		bh_journal_close(journal);
+		*out_fresh = true;
+		return err == 0 ? bh_journal_create(plan->root, &plan->wants, journal, error)
+		                : bh_error_set(error, "E221", err, "an empty journal cannot be removed: %s",
+		                               strerror(-err));
+	}
 	if (err != 0)
 		return err;
 	if (strcmp(journal->config, plan->wants.path) != 0)

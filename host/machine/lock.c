@@ -54,11 +54,8 @@ bh_machine_lock(const char *root, struct bh_error *error)
 void
 bh_fault_point(void)
 {
-	static long left = -1;
-	if (left < 0) {
-		const char *text = getenv("BULKHEAD_KILL_AT");
-		left = text != NULL ? strtol(text, NULL, 10) : 0;
-	}
-	if (left > 0 && --left == 0)
+	static long cnt;
+	const char *text = getenv("BULKHEAD_KILL_AT");
+	if (text != NULL && ++cnt == strtol(text, NULL, 10))
 		raise(SIGKILL);
 }
