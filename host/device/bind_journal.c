@@ -213,9 +213,10 @@ bh_bind_lock(const char *root)
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	for (uint64_t waited_ns = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited_ns += BH_BIND_STEP_NS) {
+	uint64_t deadline_ns = bh_bind_ops->now_ns() + LOCK_WAIT_NS;
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		err = -errno;
-		if ((err != -EWOULDBLOCK && err != -EINTR) || waited_ns >= LOCK_WAIT_NS) {
+		if ((err != -EWOULDBLOCK && err != -EINTR) || bh_bind_ops->now_ns() >= deadline_ns) {
 			close(fd);
 			return err == -EWOULDBLOCK ? -EBUSY : err;
 		}

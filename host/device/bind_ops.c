@@ -21,13 +21,21 @@
 #define CHILD_WAIT_NS UINT64_C(30000000000)
 #define CHILD_STEP_NS 2000000
 
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* The child's exit status as it is, or a negative errno. A child stuck in the kernel stays behind and is told to die. */
 static int
 wait_child(pid_t child)
 {
 	const struct timespec step = {0, CHILD_STEP_NS};
 	int status;
-	for (uint64_t waited_ns = 0; waited_ns < CHILD_WAIT_NS; waited_ns += CHILD_STEP_NS) {
+	for (uint64_t deadline_ns = now_ns() + CHILD_WAIT_NS; now_ns() < deadline_ns;) {
 		pid_t ended = waitpid(child, &status, WNOHANG);
 		if (ended == child)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
@@ -159,6 +167,7 @@ const struct bh_bind_ops bh_bind_ops_linux = {
         .default_routes = bh_bind_netlink_defaults,
         .route = bh_bind_netlink_route,
         .pause = pause_for,
+        .now_ns = now_ns,
 };
 
 const struct bh_bind_ops *bh_bind_ops = &bh_bind_ops_linux;

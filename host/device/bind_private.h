@@ -44,6 +44,7 @@ struct bh_bind_ops {
 	/* The interface that packets to `ip` leave by. 0 or a negative errno. */
 	int (*route)(const struct bh_bind_ip *ip, char out_interface[BH_SYS_NAME_BYTES]);
 	void (*pause)(uint64_t ns); /* between two looks */
+	uint64_t (*now_ns)(void);
 };
 
 extern const struct bh_bind_ops *bh_bind_ops;

@@ -74,11 +74,11 @@ wait_driver(struct steps *steps, const char *driver)
 {
 	struct bh_pci_device device;
 	char detail[160];
-	for (uint64_t waited_ns = 0;; waited_ns += BH_BIND_STEP_NS) {
+	for (uint64_t deadline_ns = bh_bind_ops->now_ns() + WAIT_NS;;) {
 		int err = current(steps, &device);
 		if (err != 0 || strcmp(device.driver, driver) == 0)
 			return err;
-		if (waited_ns >= WAIT_NS)
+		if (bh_bind_ops->now_ns() >= deadline_ns)
 			break;
 		bh_bind_ops->pause(BH_BIND_STEP_NS);
 	}
@@ -159,7 +159,7 @@ bh_bind_wait_back(const char *root, const struct bh_bind_journal *journal, char 
 	out[0] = '\0';
 	if (journal->made[0] == '\0')
 		return;
-	for (uint64_t waited_ns = 0; waited_ns < WAIT_BACK_NS; waited_ns += BH_BIND_STEP_NS) {
+	for (uint64_t deadline_ns = bh_bind_ops->now_ns() + WAIT_BACK_NS; bh_bind_ops->now_ns() < deadline_ns;) {
 		bh_bind_made(root, journal->address, out, out_bytes);
 		if (out[0] != '\0')
 			return;

@@ -53,10 +53,12 @@ check_unused(const char *root, const struct bh_pci_device *device, struct bh_err
 		return 0;
 	snprintf(node, sizeof(node), "/dev/vfio/%d", device->group);
 	int err = bh_sys_path(full, root, "%s", node);
-	for (uint64_t waited_ns = 0; waited_ns <= DYING_NS; waited_ns += 10 * BH_BIND_STEP_NS) {
+	for (uint64_t deadline_ns = bh_bind_ops->now_ns() + DYING_NS;;) {
 		cnt = name_openers(root, node, who, sizeof(who));
 		if (cnt == 0 && (err != 0 || bh_bind_ops->try_group(full) == 0))
 			return 0;
+		if (bh_bind_ops->now_ns() >= deadline_ns)
+			break;
 		bh_bind_ops->pause(10 * BH_BIND_STEP_NS);
 	}
 	return bh_error_set(error, "E150", -EBUSY,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bulkhead devices, bind and unbind on a real kernel: each reason to refuse with the real thing, read back that nothing was
- * changed, then overridden, then given back. The machine has three NVMe drives of 256 MiB and two e1000e cards on one wire.
+ * changed, then overridden, then given back. The machine has three NVMe drives of 256 MiB and two e1000e cards on one wire, a slot
+ * with a drive and a card in one IOMMU group, a drive with two controllers, and a port with nothing behind it.
  *
  * test_bind                       all of it
+ * test_bind --no-iommu            on a machine without an IOMMU
  * test_bind --as-nobody COMMAND   runs the command as another user than root
  */
 #include <arpa/inet.h>
@@ -18,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -27,7 +30,8 @@
 
 #include "tests/lab/inside.h"
 
-#define DEVICES "/sys/bus/pci/devices"
+#define DEVICES    "/sys/bus/pci/devices"
+#define SPARE_PORT "0000:00:1d.0"
 
 static char drive[3][16], card[2][16];
 
@@ -235,7 +239,7 @@ test_drive_and_back(void **state)
 {
 	struct command_result before, after;
 	(void)state;
-	const char *look = "cat /sys/block/%s/device/serial; sha256sum < /dev/%s";
+	const char *look = "cat /sys/block/%s/device/serial; head -c 16M /dev/%s | sha256sum";
 	inside_ok("dd if=/dev/urandom of=/dev/%s bs=1M count=4 conv=fsync 2>&1", disk_of(drive[0]));
 	inside_run(&before, look, disk_of(drive[0]), disk_of(drive[0]));
 	inside_ok("bulkhead bind --dry-run %s", drive[0]);
@@ -629,6 +633,135 @@ test_killed(void **state)
 		state_is(drive[i], "nvme (null) no journal");
 }
 
+/* The kernel has no vfio-pci, and no journal can be written: nothing is changed. */
+static void
+test_missing_layers(void **state)
+{
+	struct command_result result;
+	(void)state;
+	inside_run(&result,
+	           "mv /lib/modules /lib/gone; bulkhead bind %s; code=$?; mv /lib/gone /lib/modules; exit $code",
+	           drive[0]);
+	assert_int_equal(result.exit_code, 1);
+	assert_non_null(strstr(result.err, "(BH-E145)"));
+	command_result_free(&result);
+	state_is(drive[0], "nvme (null) no journal");
+	inside_run(&result,
+	           "mv /run/bulkhead /run/kept; touch /run/bulkhead; bulkhead bind %s; code=$?; rm /run/bulkhead; mv "
+	           "/run/kept /run/bulkhead; exit $code",
+	           drive[0]);
+	assert_int_equal(result.exit_code, 1);
+	assert_non_null(strstr(result.err, "(BH-E152)"));
+	command_result_free(&result);
+	state_is(drive[0], "nvme (null) no journal");
+}
+
+/* vfio-pci refuses a bridge: a real step fails, and the port has its driver again. */
+static void
+test_rolled_back(void **state)
+{
+	struct command_result result;
+	char before[160];
+	(void)state;
+	read_state(SPARE_PORT, before);
+	assert_string_equal(before, "pcieport (null) no journal");
+	inside_run(&result, "bulkhead bind " SPARE_PORT " --override class");
+	assert_int_equal(result.exit_code, 1);
+	assert_non_null(strstr(result.err, "(BH-E142)"));
+	assert_non_null(strstr(result.err, SPARE_PORT " is as it was before"));
+	command_result_free(&result);
+	state_is(SPARE_PORT, before);
+}
+
+/* A drive and a card that no IOMMU can tell apart: each says what else has to be taken. */
+static void
+test_group(void **state)
+{
+	struct command_result result;
+	char near[16], far[16], want[64];
+	(void)state;
+	inside_find("0x0108", 3, near);
+	inside_find("0x0200", 2, far);
+	assert_int_equal(inside_group(near), inside_group(far));
+	inside_run(&result, "bulkhead bind %s", near);
+	assert_int_equal(result.exit_code, 0);
+	snprintf(want, sizeof(want), "also holds %s (network, driver e1000e)", far);
+	assert_non_null(strstr(result.out, want));
+	command_result_free(&result);
+	inside_run(&result, "bulkhead bind %s", far);
+	assert_int_equal(result.exit_code, 0);
+	assert_null(strstr(result.out, "also holds"));
+	command_result_free(&result);
+	inside_ok("bulkhead unbind %s %s", near, far);
+	state_is(near, "nvme (null) no journal");
+	state_is(far, "e1000e (null) no journal");
+}
+
+/* One namespace behind two controllers: the disk is the subsystem's, and either path counts. */
+static void
+test_multipath(void **state)
+{
+	struct command_result result;
+	char path[2][16], head[64];
+	(void)state;
+	inside_find("0x0108", 4, path[0]);
+	inside_find("0x0108", 5, path[1]);
+	inside_run(&result, "for d in /sys/class/nvme-subsystem/*/nvme*n1; do echo $(basename $d) $(cat $d/serial "
+	                    "2>/dev/null) $(cat $(dirname $d)/serial); done | "
+	                    "grep twopath | cut -d' ' -f1");
+	snprintf(head, sizeof(head), "/dev/%.50s", result.out);
+	head[strcspn(head, "\n")] = '\0';
+	command_result_free(&result);
+	int fd = open(head, O_RDONLY | O_EXCL | O_CLOEXEC);
+	assert_true(fd >= 0);
+	refused(path[0], "in-use", head);
+	refused(path[1], "in-use", head);
+	close(fd);
+	inside_ok("bulkhead bind %s", path[0]);
+	given_back(path[0], "nvme");
+}
+
+static void
+test_journal_and_lock(void **state)
+{
+	struct command_result result;
+	(void)state;
+	inside_ok("bulkhead bind %s; cp /run/bulkhead/bind/%s /tmp/good; head -c 60 /tmp/good > /run/bulkhead/bind/%s",
+	          drive[0], drive[0], drive[0]);
+	inside_run(&result, "bulkhead unbind %s", drive[0]);
+	assert_int_equal(result.exit_code, 1);
+	assert_non_null(strstr(result.err, "(BH-E148)"));
+	command_result_free(&result);
+	state_is(drive[0], "vfio-pci vfio-pci journal");
+	inside_ok("cp /tmp/good /run/bulkhead/bind/%s", drive[0]);
+	given_back(drive[0], "nvme");
+	int fd = open("/run/bulkhead/bind/.lock", O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	inside_run(&result, "bulkhead bind %s", drive[0]); /* waits ten seconds for it */
+	close(fd);
+	assert_int_equal(result.exit_code, 1);
+	assert_non_null(strstr(result.err, "(BH-E147)"));
+	command_result_free(&result);
+	state_is(drive[0], "nvme (null) no journal");
+}
+
+/* A machine without an IOMMU: there is no override for that. */
+static void
+test_no_iommu(void **state)
+{
+	struct command_result result;
+	(void)state;
+	inside_run(&result, "bulkhead bind %s --override mounted --override in-use", drive[0]);
+	assert_int_equal(result.exit_code, 4);
+	assert_non_null(strstr(result.err, "(BH-E144)"));
+	command_result_free(&result);
+	state_is(drive[0], "nvme (null) no journal");
+	inside_run(&result, "bulkhead devices");
+	assert_non_null(strstr(result.out, "no IOMMU: not for cells"));
+	assert_non_null(strstr(result.out, "no IOMMU is active"));
+	command_result_free(&result);
+}
+
 static int
 as_nobody(char **argv)
 {
@@ -643,11 +776,17 @@ main(int argc, char **argv)
 {
 	if (argc > 2 && strcmp(argv[1], "--as-nobody") == 0)
 		return as_nobody(argv + 2);
+	if (argc == 2 && strcmp(argv[1], "--no-iommu") == 0) {
+		const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_iommu)};
+		inside_find("0x0108", 0, drive[0]);
+		return cmocka_run_group_tests(tests, NULL, NULL);
+	}
 	for (unsigned i = 0; i < 3; i++)
 		inside_find("0x0108", i, drive[i]);
 	for (unsigned i = 0; i < 2; i++)
 		inside_find("0x0200", i, card[i]);
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_missing_layers),
 	        cmocka_unit_test(test_devices_listed),
 	        cmocka_unit_test(test_usage_and_root),
 	        cmocka_unit_test(test_drive_and_back),
@@ -664,6 +803,10 @@ main(int argc, char **argv)
 	        cmocka_unit_test(test_default_route),
 	        cmocka_unit_test(test_bond_bridge_vlan),
 	        cmocka_unit_test(test_ssh_session),
+	        cmocka_unit_test(test_rolled_back),
+	        cmocka_unit_test(test_group),
+	        cmocka_unit_test(test_multipath),
+	        cmocka_unit_test(test_journal_and_lock),
 	        cmocka_unit_test(test_unbind_in_use),
 	        cmocka_unit_test(test_killed),
 	};

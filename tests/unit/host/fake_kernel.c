@@ -145,10 +145,19 @@ fake_route(const struct bh_bind_ip *ip, char out[BH_SYS_NAME_BYTES])
 	return 0;
 }
 
+static uint64_t fake_ns;
+
 /* Time passes at once. */
 static void
 fake_pause(uint64_t ns)
 {
+	fake_ns += ns;
+}
+
+static uint64_t
+fake_now(void)
+{
+	return fake_ns;
 }
 
 static const struct bh_bind_ops fake_ops = {
@@ -160,6 +169,7 @@ static const struct bh_bind_ops fake_ops = {
         .default_routes = fake_defaults,
         .route = fake_route,
         .pause = fake_pause,
+        .now_ns = fake_now,
 };
 
 int
