@@ -20,5 +20,6 @@ extern const struct bh_error_entry bh_errors_prove[];
 extern const struct bh_error_entry bh_errors_compare[];
 extern const struct bh_error_entry bh_errors_lab[];
 extern const struct bh_error_entry bh_errors_machine[];
+extern const struct bh_error_entry bh_errors_units[];
 
 #endif
