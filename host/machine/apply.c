@@ -62,7 +62,6 @@ static int
 write_step(struct bh_applying *run, const struct bh_change *change, uint32_t idx, const struct bh_step_told *step)
 {
 	char *now = NULL, text[96];
-	bh_fault_point();
 	int err = bh_change_write(run->root, change->kind, change->path, change->want, run->error);
 	bh_fault_point();
 	int read_err = bh_change_read(run->root, change->kind, change->path, &now);

@@ -38,7 +38,6 @@ append(struct bh_journal *journal, char *line)
 	off_t start = lseek(journal->fd, 0, SEEK_END);
 	if (start < 0)
 		return -errno;
-	bh_fault_point();
 	int err = bh_file_put(journal->fd, line, strlen(line));
 	if (err != 0 && ftruncate(journal->fd, start) != 0)
 		err = -errno;

@@ -105,7 +105,7 @@ BH_MUST_CHECK int bh_machine_lock(const char *root, struct bh_error *error);
 
 /*
  * bh_fault_point - where a test ends this process: BULKHEAD_KILL_AT=N in the environment kills it with SIGKILL at the N-th. One stands
- * before and behind each write of the journal and of the machine.
+ * behind each write of the journal and of the machine.
  */
 void bh_fault_point(void);
 

@@ -77,27 +77,54 @@ compare_numbers(const void *a, const void *b)
 	return first_len != second_len ? (first_len < second_len ? -1 : 1) : strcmp(first, second);
 }
 
+/* Who asked for the interrupt: a folder of /proc/irq/N carries the name. "" nobody. */
+static void
+irq_action(const char *root, const char *irq, char out[BH_SYS_NAME_BYTES])
+{
+	static const char *const file[] = {"affinity_hint", "effective_affinity", "effective_affinity_list",
+	                                   "node",          "smp_affinity",       "smp_affinity_list",
+	                                   "spurious"};
+	struct bh_sys_names names;
+	out[0] = '\0';
+	if (bh_sys_list(&names, root, "/proc/irq/%s", irq) != 0)
+		return;
+	for (size_t i = 0; i < names.cnt && out[0] == '\0'; i++) {
+		bool is_file = false;
+		for (size_t j = 0; j < BH_ARRAY_CNT(file); j++)
+			is_file = is_file || strcmp(names.name[i], file[j]) == 0;
+		if (!is_file)
+			memcpy(out, names.name[i], BH_SYS_NAME_BYTES);
+	}
+	bh_sys_names_free(&names);
+}
+
+static int
+plan_irq(struct bh_plan *plan, const char *irq)
+{
+	char list[BH_CPUS_TEXT_BYTES], action[BH_SYS_NAME_BYTES], why[BH_CHANGE_WHY_BYTES];
+	const struct bh_step step = {BH_CHANGE_SYS, "irqs", why, true};
+	struct bh_cpus now;
+	if (bh_cpus_read(&now, plan->root, "/proc/irq/%s/smp_affinity_list", irq) != 0 ||
+	    (!bh_cpus_meet(&now, &plan->wants.cpus) && bh_cpus_meet(&now, &plan->host)))
+		return 0;
+	const struct bh_cpus want = without(plan, &now);
+	irq_action(plan->root, irq, action);
+	snprintf(why, sizeof(why), "interrupt of %s: Linux's CPUs serve it", action[0] != '\0' ? action : "nobody yet");
+	return add(plan, &step, bh_cpus_list(&want, list), "/proc/irq/%s/smp_affinity_list", irq);
+}
+
 int
 bh_plan_irqs(struct bh_plan *plan)
 {
 	static const struct bh_step fresh = {BH_CHANGE_SYS, "irqs", "interrupts that devices ask for from now on",
 	                                     true};
-	static const struct bh_step step = {BH_CHANGE_SYS, "irqs", "the interrupt is served by Linux's CPUs", true};
 	struct bh_sys_names names;
-	char list[BH_CPUS_TEXT_BYTES];
-	struct bh_cpus now;
 	int err = add_mask(plan, &fresh, "/proc/irq/default_smp_affinity");
 	if (err != 0 || bh_sys_list(&names, plan->root, "/proc/irq") != 0)
 		return err;
 	qsort(names.name, names.cnt, sizeof(names.name[0]), compare_numbers);
-	for (size_t i = 0; i < names.cnt && err == 0; i++) {
-		if (bh_cpus_read(&now, plan->root, "/proc/irq/%s/smp_affinity_list", names.name[i]) != 0)
-			continue;
-		const struct bh_cpus want = without(plan, &now);
-		if (bh_cpus_meet(&now, &plan->wants.cpus) || !bh_cpus_meet(&now, &plan->host))
-			err = add(plan, &step, bh_cpus_list(&want, list), "/proc/irq/%s/smp_affinity_list",
-			          names.name[i]);
-	}
+	for (size_t i = 0; i < names.cnt && err == 0; i++)
+		err = plan_irq(plan, names.name[i]);
 	bh_sys_names_free(&names);
 	return err;
 }

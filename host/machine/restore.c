@@ -66,7 +66,6 @@ static int
 write_back(struct bh_applying *run, const struct bh_journal_entry *entry, struct bh_error *error)
 {
 	int err, waited_ms = 0;
-	bh_fault_point();
 	do {
 		err = bh_change_write(run->root, entry->kind, entry->path, entry->before, error);
 		if (err != -EBUSY || entry->kind != BH_CHANGE_GROUP)

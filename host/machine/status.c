@@ -102,14 +102,14 @@ wanted_parameter(const struct bh_journal *journal, const char *name, char out[BH
 }
 
 static void
-judge(struct bh_status_row *row)
+judge(struct bh_status_row *row, bool needs_boot)
 {
 	if (row->wanted[0] == '\0')
 		row->state = BH_ROW_FREE;
 	else if (same_list(row->wanted, row->effective))
 		row->state = BH_ROW_HOLDS;
 	else
-		row->state = row->booted[0] == '\0' ? BH_ROW_REBOOT : BH_ROW_DRIFTED;
+		row->state = needs_boot && row->booted[0] == '\0' ? BH_ROW_REBOOT : BH_ROW_DRIFTED;
 }
 
 static void
@@ -127,7 +127,7 @@ main_rows(struct bh_status *status, const struct bh_journal *journal)
 		put(row->wanted, cpus->want);
 	parameter(line, "isolcpus", row->booted);
 	effective_cpus(journal->root, row->effective);
-	judge(row);
+	judge(row, cpus == NULL);
 
 	row = new_row(status, "nohz_full");
 	wanted_parameter(journal, "nohz_full", row->wanted);
@@ -135,13 +135,13 @@ main_rows(struct bh_status *status, const struct bh_journal *journal)
 	if (bh_sys_read(text, sizeof(text), journal->root, "/sys/devices/system/cpu/nohz_full") == 0 &&
 	    strcmp(text, "(null)") != 0)
 		put(row->effective, text);
-	judge(row);
+	judge(row, true);
 
 	row = new_row(status, "rcu_nocbs");
 	wanted_parameter(journal, "rcu_nocbs", row->wanted);
 	parameter(line, "rcu_nocbs", row->booted);
 	put(row->effective, row->booted); /* the kernel tells it nowhere else */
-	judge(row);
+	judge(row, true);
 }
 
 static void
