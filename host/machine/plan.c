@@ -68,8 +68,8 @@ bh_plan_note(struct bh_plan *plan, const char *format, ...)
 static int
 make_parts(struct bh_plan *plan)
 {
-	static int (*const part[])(struct bh_plan *) = {bh_plan_cpus,  bh_plan_irqs,    bh_plan_kernel, bh_plan_memory,
-	                                                bh_plan_power, bh_plan_devices, bh_plan_boot};
+	static int (*const part[])(struct bh_plan *) = {bh_plan_cpus,   bh_plan_devices, bh_plan_irqs, bh_plan_kernel,
+	                                                bh_plan_memory, bh_plan_power,   bh_plan_boot};
 	int err = 0;
 	for (size_t i = 0; i < BH_ARRAY_CNT(part) && err == 0; i++)
 		err = part[i](plan);

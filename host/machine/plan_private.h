@@ -28,11 +28,11 @@ bool bh_plan_has_cpuset(const char *root);
 
 /* Each: 0 or a negative errno. In the order in which they are applied. */
 BH_MUST_CHECK int bh_plan_cpus(struct bh_plan *plan);
+BH_MUST_CHECK int bh_plan_devices(struct bh_plan *plan); /* before interrupts: theirs go with their driver */
 BH_MUST_CHECK int bh_plan_irqs(struct bh_plan *plan);
 BH_MUST_CHECK int bh_plan_kernel(struct bh_plan *plan);
 BH_MUST_CHECK int bh_plan_memory(struct bh_plan *plan);
 BH_MUST_CHECK int bh_plan_power(struct bh_plan *plan);
-BH_MUST_CHECK int bh_plan_devices(struct bh_plan *plan);
 BH_MUST_CHECK int bh_plan_boot(struct bh_plan *plan);
 
 #endif

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -355,7 +356,7 @@ test_a_device_that_refuses(void **state)
 	inside_ok("umount /run/mnt");
 	is_as_before();
 	/* Its driver cannot be had: everything before it is put back. */
-	inside_ok("mv $(find /lib/modules -name 'vfio-pci.ko*') /run/hidden.ko");
+	inside_ok("rmmod vfio_pci; mv $(find /lib/modules -name 'vfio-pci.ko*') /run/hidden.ko");
 	ends(1, "BH-E145", "bulkhead apply " DEVICE " --yes");
 	inside_ok("mv /run/hidden.ko $(dirname $(find /lib/modules -name 'vfio-pci-core.ko*'))/vfio-pci.ko");
 	is_as_before();
@@ -374,16 +375,34 @@ test_somebody_else(void **state)
 	is_as_before();
 }
 
+static pid_t
+hold_lock(unsigned seconds)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		mkdir("/run/bulkhead", 0700);
+		int fd = open("/run/bulkhead/lock", O_RDWR | O_CREAT, 0600);
+		if (fd < 0 || flock(fd, LOCK_EX) != 0)
+			_exit(1);
+		sleep(seconds);
+		_exit(0);
+	}
+	usleep(300000);
+	return pid;
+}
+
 /* Held by another process: the second waits, and goes on when it is given up. */
 static void
 test_locked(void **state)
 {
 	(void)state;
-	inside_ok("mkdir -p /run/bulkhead; (flock 9; sleep 3) 9> /run/bulkhead/lock &");
-	ends(0, "applied", "sleep 0.5; bulkhead apply " PLAIN " --yes");
-	inside_ok("(flock 9; sleep 14) 9> /run/bulkhead/lock & echo $! > /run/locker");
-	ends(1, "BH-E224", "sleep 0.5; bulkhead restore");
-	inside_ok("sleep 4");
+	pid_t pid = hold_lock(3);
+	ends(0, "applied", "bulkhead apply " PLAIN " --yes");
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), pid);
+	pid = hold_lock(1000);
+	ends(1, "BH-E224", "bulkhead restore");
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	ends(0, "restored", "bulkhead restore");
 	is_as_before();
 }

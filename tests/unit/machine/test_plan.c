@@ -83,7 +83,7 @@ without_a_cpuset_the_live_level_is_refused(void **state)
 	machine.wants.level = BH_LEVEL_FULL;
 	assert_int_equal(machine_plan(), 0);
 	assert_true(machine.plan.note_cnt > 0);
-	assert_string_equal(machine.plan.change[0].stage, "irqs");
+	assert_string_equal(machine.plan.change[0].stage, "devices");
 }
 
 static void
@@ -135,7 +135,7 @@ hostile_files_are_no_masks(void **state)
 static void
 the_order_is_kept(void **state)
 {
-	static const char *const stage[] = {"cpus", "irqs", "kernel", "memory", "power", "devices"};
+	static const char *const stage[] = {"cpus", "devices", "irqs", "kernel", "memory", "power"};
 	size_t at = 0;
 	(void)state;
 	machine.wants.idle_limited = true;
