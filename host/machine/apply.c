@@ -47,8 +47,8 @@ asked_to_end(void)
 static int
 step_failed(struct bh_applying *run, const struct bh_change *change, int err, const char *now)
 {
-	if (run->error->text[0] != '\0' && change->kind == BH_CHANGE_DEVICE)
-		return err; /* binding has said why */
+	if (run->error->text[0] != '\0' && (change->kind == BH_CHANGE_DEVICE || change->kind == BH_CHANGE_IRQBALANCE))
+		return err; /* they have said why */
 	if (now != NULL)
 		return bh_error_set(run->error, "E230", -EIO,
 		                    "%s: '%s' was written and '%s' reads back; everything was put back", change->path,
@@ -65,9 +65,10 @@ write_step(struct bh_applying *run, const struct bh_change *change, uint32_t idx
 	int err = bh_change_write(run->root, change->kind, change->path, change->want, run->error);
 	bh_fault_point();
 	int read_err = bh_change_read(run->root, change->kind, change->path, &now);
+	const bool slow = bh_change_is_slow(change->kind);
 	bool same = err == 0 && read_err == 0 && bh_change_same(change->kind, change->path, now, change->want);
-	if (same) {
-		err = bh_journal_mark(run->journal, idx, BH_ENTRY_DONE, now);
+	if (same || (slow && err == 0)) {
+		err = bh_journal_mark(run->journal, idx, BH_ENTRY_DONE, slow ? change->want : now);
 		bh_tell(run, "apply", BH_STEP_DONE, step, "");
 	} else if (change->optional) {
 		bool untouched = read_err == 0 && bh_change_same(change->kind, change->path, now, step->before);
@@ -113,9 +114,10 @@ apply_step(struct bh_applying *run, const struct bh_change *change)
 	int err = bh_change_read(run->root, change->kind, change->path, &before);
 	struct bh_step_told step = {.kind = change->kind, .path = change->path, .before = before, .want = change->want};
 	const struct bh_journal_entry *entry = bh_journal_find(run->journal, change->kind, change->path);
-	if (err == 0 && (bh_change_same(change->kind, change->path, before, change->want) ||
-	                 (entry != NULL && entry->held != NULL &&
-	                  bh_change_same(change->kind, change->path, before, entry->held)))) {
+	if (err == 0 &&
+	    (bh_change_same(change->kind, change->path, before, change->want) ||
+	     (entry != NULL && entry->held != NULL &&
+	      (bh_change_is_slow(change->kind) || bh_change_same(change->kind, change->path, before, entry->held))))) {
 		bh_tell(run, "apply", BH_STEP_SAME, &step, "");
 	} else if (err == 0 && was_refused(run, change, before)) {
 		bh_tell(run, "apply", BH_STEP_REFUSED, &step, "as before");
@@ -156,7 +158,8 @@ verify_all(struct bh_applying *run, const struct bh_plan *plan)
 		const struct bh_change *change = &plan->change[i];
 		const struct bh_journal_entry *entry = bh_journal_find(run->journal, change->kind, change->path);
 		char *now = NULL;
-		if (entry == NULL || entry->state != BH_ENTRY_DONE || entry->held == NULL)
+		if (entry == NULL || entry->state != BH_ENTRY_DONE || entry->held == NULL ||
+		    bh_change_is_slow(change->kind))
 			continue;
 		int read_err = bh_change_read(run->root, change->kind, change->path, &now);
 		if (read_err == 0 && !bh_change_same(change->kind, change->path, now, entry->held)) {

@@ -11,6 +11,7 @@
 #include "host/device/bind.h"
 #include "host/machine/cpus.h"
 #include "host/machine/file.h"
+#include "host/machine/irqbalance.h"
 
 static const char *const kind_name[BH_CHANGE_KINDS] = {
         [BH_CHANGE_SYS] = "sys",   [BH_CHANGE_GROUP] = "group",   [BH_CHANGE_CONTROLLER] = "controller",
@@ -142,6 +143,16 @@ read_device(const char *root, const char *address, char **out)
 	return err != 0 ? err : dup_text(device.driver, out);
 }
 
+static int
+read_irqbalance(const char *root, char **out)
+{
+	char list[BH_CPUS_TEXT_BYTES];
+	struct bh_cpus cpus;
+	struct bh_error ignored;
+	int err = bh_irqbalance_banned(root, &cpus, &ignored);
+	return err != 0 ? err : dup_text(bh_cpus_list(&cpus, list), out);
+}
+
 int
 bh_change_read(const char *root, enum bh_change_kind kind, const char *path, char **out)
 {
@@ -158,6 +169,7 @@ bh_change_read(const char *root, enum bh_change_kind kind, const char *path, cha
 	case BH_CHANGE_DEVICE:
 		return read_device(root, path, out);
 	case BH_CHANGE_IRQBALANCE:
+		return read_irqbalance(root, out);
 	case BH_CHANGE_KINDS:
 		break;
 	}
@@ -172,6 +184,16 @@ write_device(const char *root, const char *address, const char *driver, struct b
 	if (driver != NULL && strcmp(driver, "vfio-pci") == 0)
 		return bh_bind(root, address, NULL, error);
 	return bh_unbind(root, address, error);
+}
+
+static int
+write_irqbalance(const char *root, const char *list, struct bh_error *error)
+{
+	struct bh_cpus cpus;
+	int err = bh_cpus_parse_list(list != NULL ? list : "", &cpus);
+	if (err == 0)
+		err = bh_irqbalance_ban(root, &cpus, error);
+	return err > 0 ? 0 : err;
 }
 
 int
@@ -193,10 +215,17 @@ bh_change_write(const char *root, enum bh_change_kind kind, const char *path, co
 	case BH_CHANGE_DEVICE:
 		return write_device(root, path, value, error);
 	case BH_CHANGE_IRQBALANCE:
+		return write_irqbalance(root, value, error);
 	case BH_CHANGE_KINDS:
 		break;
 	}
 	return -ENOENT;
+}
+
+bool
+bh_change_is_slow(enum bh_change_kind kind)
+{
+	return kind == BH_CHANGE_IRQBALANCE;
 }
 
 /* ---- comparing ---- */

@@ -58,10 +58,13 @@ BH_MUST_CHECK int bh_change_read(const char *root, enum bh_change_kind kind, con
 /**
  * bh_change_write - make the value stand there; reading it back is the caller's
  * A disk's file is replaced as a whole and flushed, its folder as well; NULL removes it.
- * Return: 0 or a negative errno; `error` is filled for devices only.
+ * Return: 0 or a negative errno; `error` is filled for devices and irqbalance only.
  */
 BH_MUST_CHECK int bh_change_write(const char *root, enum bh_change_kind kind, const char *path, const char *value,
                                   struct bh_error *error);
+
+/* bh_change_is_slow - whether it may read back as before for some seconds: irqbalance takes a list at its next turn. */
+bool bh_change_is_slow(enum bh_change_kind kind);
 
 /* bh_change_same - whether two values mean the same: lists and masks of CPUs as sets. */
 bool bh_change_same(enum bh_change_kind kind, const char *path, const char *a, const char *b);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/machine/irqbalance.h"
 #include "host/machine/plan_private.h"
 
 #define CPU_DIR  "/sys/devices/system/cpu"
@@ -113,13 +114,35 @@ plan_irq(struct bh_plan *plan, const char *irq)
 	return add(plan, &step, bh_cpus_list(&want, list), "/proc/irq/%s/smp_affinity_list", irq);
 }
 
+/* Before the interrupts: or it moves them back. The union with what it leaves alone already. */
+static int
+plan_irqbalance(struct bh_plan *plan)
+{
+	static const struct bh_step step = {BH_CHANGE_IRQBALANCE, "irqs", "irqbalance keeps interrupts off them, too",
+	                                    false};
+	char list[BH_CPUS_TEXT_BYTES];
+	struct bh_cpus banned;
+	struct bh_error error = {0};
+	int err = bh_irqbalance_banned(plan->root, &banned, &error);
+	if (err == -ENOENT)
+		return 0;
+	if (err != 0) {
+		bh_plan_note(plan, "%s", error.text);
+		return 0;
+	}
+	const struct bh_cpus want = bh_cpus_or(&banned, &plan->wants.cpus);
+	return bh_plan_add(plan, &step, false, "irqbalance", bh_cpus_list(&want, list));
+}
+
 int
 bh_plan_irqs(struct bh_plan *plan)
 {
 	static const struct bh_step fresh = {BH_CHANGE_SYS, "irqs", "interrupts that devices ask for from now on",
 	                                     true};
 	struct bh_sys_names names;
-	int err = add_mask(plan, &fresh, "/proc/irq/default_smp_affinity");
+	int err = plan_irqbalance(plan);
+	if (err == 0)
+		err = add_mask(plan, &fresh, "/proc/irq/default_smp_affinity");
 	if (err != 0 || bh_sys_list(&names, plan->root, "/proc/irq") != 0)
 		return err;
 	qsort(names.name, names.cnt, sizeof(names.name[0]), compare_numbers);

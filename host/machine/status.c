@@ -156,6 +156,11 @@ detail_row(struct bh_status *status, const struct bh_journal *journal, const str
 	put(row->effective, err == 0 ? now : strerror(-err));
 	bool holds = err == 0 && (bh_change_same(entry->kind, entry->path, now, entry->want) ||
 	                          (entry->held != NULL && bh_change_same(entry->kind, entry->path, now, entry->held)));
+	if (bh_change_is_slow(entry->kind) && !holds &&
+	    (err == -ETIMEDOUT || bh_change_same(entry->kind, entry->path, now, entry->before))) {
+		holds = true;
+		put(row->effective, "at its next turn");
+	}
 	row->state = entry->state == BH_ENTRY_REFUSED ? BH_ROW_REFUSED
 	             : holds                          ? BH_ROW_HOLDS
 	             : status->rebooted               ? BH_ROW_REBOOT

@@ -407,6 +407,30 @@ test_locked(void **state)
 	is_as_before();
 }
 
+/* A real one, with a turn each second: its own list, and ours beside it; then its own again. */
+static void
+test_irqbalance(void **state)
+{
+	(void)state;
+	inside_ok("mkdir -p /run/irqbalance; irqbalance -f -t 1 > /run/irqbalance.log 2>&1 & echo $! > "
+	          "/run/irqbalance.pid; sleep 3");
+	ends(0, "settings cpus", "bulkhead plan " PLAIN);
+	ends(0, "applied", "bulkhead apply " PLAIN " --yes");
+	ends(0, "settings hold", "bulkhead status");
+	/* What it does, and not only what it says: an interrupt that is put on a cell's CPU stays out of its turns. */
+	inside_ok("sleep 4; for irq in /proc/irq/[0-9]*; do cat $irq/smp_affinity_list; done | grep -c '[23]' > "
+	          "/run/moved; true");
+	holds("/run/moved", "4");
+	ends(0, "\"effective\": \"2-3\"", "bulkhead status --json | grep -A4 '\"irqbalance\"'");
+	ends(0, "restored", "bulkhead restore --verbose");
+	inside_ok("sleep 4");
+	ends(0, "", "bulkhead plan " PLAIN " --json | grep -A3 '\"kind\": \"irqbalance\"' | grep -q '\"now\": \"\"'");
+	inside_ok("kill $(cat /run/irqbalance.pid)");
+	/* It moves interrupts while it runs, as it should: put them back by hand. */
+	inside_ok("for irq in /proc/irq/[0-9]*; do echo 0-3 > $irq/smp_affinity_list; done 2> /dev/null; true");
+	is_as_before();
+}
+
 /* ---- that it does what it says ---- */
 
 static void
@@ -455,6 +479,7 @@ main(int argc, char **argv)
 	        cmocka_unit_test(test_a_device_that_refuses),
 	        cmocka_unit_test(test_somebody_else),
 	        cmocka_unit_test(test_locked),
+	        cmocka_unit_test(test_irqbalance),
 	        cmocka_unit_test(test_applied),
 	};
 	if (argc > 1)
