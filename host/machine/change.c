@@ -196,6 +196,13 @@ write_irqbalance(const char *root, const char *list, struct bh_error *error)
 	return err > 0 ? 0 : err;
 }
 
+/* What lies in /etc/grub.d is run. */
+static mode_t
+mode_of(const char *path)
+{
+	return strncmp(path, "/etc/grub.d/", 12) == 0 ? 0755 : 0644;
+}
+
 int
 bh_change_write(const char *root, enum bh_change_kind kind, const char *path, const char *value, struct bh_error *error)
 {
@@ -211,7 +218,7 @@ bh_change_write(const char *root, enum bh_change_kind kind, const char *path, co
 	case BH_CHANGE_CONTROLLER:
 		return bh_change_ops->write(full, value != NULL && strcmp(value, "on") == 0 ? "+cpuset" : "-cpuset");
 	case BH_CHANGE_FILE:
-		return value != NULL ? bh_file_replace(full, value, 0644) : bh_file_remove(full);
+		return value != NULL ? bh_file_replace(full, value, mode_of(path)) : bh_file_remove(full);
 	case BH_CHANGE_DEVICE:
 		return write_device(root, path, value, error);
 	case BH_CHANGE_IRQBALANCE:
