@@ -129,15 +129,17 @@ hist_add(struct bh_hist_snapshot *snapshot, const struct bh_hist *hist)
 	snapshot->max = BH_MAX(snapshot->max, max);
 }
 
-int
-bh_view_hist(const struct bh_view *view, const char *name, struct bh_hist_snapshot *out_snapshot)
+/* Cores [first, end). */
+static int
+hist_of(const struct bh_view *view, const char *name, uint32_t first, uint32_t end,
+        struct bh_hist_snapshot *out_snapshot)
 {
 	memset(out_snapshot, 0, sizeof(*out_snapshot));
 	int idx = desc_find(view, view->layout.hist_desc_offset, view->layout.hist_cnt, name);
 	if (idx < 0)
 		return idx;
 	out_snapshot->min = UINT64_MAX;
-	for (uint32_t core = 0; core < view->core_cnt; core++) {
+	for (uint32_t core = first; core < end; core++) {
 		size_t slot = (size_t)core * view->layout.hist_cnt + (uint32_t)idx;
 		hist_add(out_snapshot,
 		         (const struct bh_hist *)(const void *)(view->shared + view->layout.hist_offset) + slot);
@@ -145,6 +147,20 @@ bh_view_hist(const struct bh_view *view, const char *name, struct bh_hist_snapsh
 	if (out_snapshot->count == 0)
 		out_snapshot->min = out_snapshot->max = 0;
 	return 0;
+}
+
+int
+bh_view_hist(const struct bh_view *view, const char *name, struct bh_hist_snapshot *out_snapshot)
+{
+	return hist_of(view, name, 0, view->core_cnt, out_snapshot);
+}
+
+int
+bh_view_hist_core(const struct bh_view *view, const char *name, uint32_t core_idx,
+                  struct bh_hist_snapshot *out_snapshot)
+{
+	memset(out_snapshot, 0, sizeof(*out_snapshot));
+	return core_idx < view->core_cnt ? hist_of(view, name, core_idx, core_idx + 1, out_snapshot) : -EINVAL;
 }
 
 void

@@ -52,6 +52,10 @@ void bh_view_each_counter(const struct bh_view *view,
 /* bh_view_hist - a histogram, all cores added up. Return: 0; -ENOENT (out_snapshot is empty then). */
 int bh_view_hist(const struct bh_view *view, const char *name, struct bh_hist_snapshot *out_snapshot);
 
+/* bh_view_hist_core - one core's. Return: as bh_view_hist; -EINVAL for no such core. */
+int bh_view_hist_core(const struct bh_view *view, const char *name, uint32_t core_idx,
+                      struct bh_hist_snapshot *out_snapshot);
+
 /*
  * bh_hist_since - out = now - before, bucket by bucket: what was recorded in between. min and max come from the
  * buckets.
