@@ -13,6 +13,7 @@
 #define NOISE_GAPS        8192u /* a power of two; a ring: at 2,000 a second four seconds */
 #define NOISE_HIST        "noise.turn"
 #define NOISE_BEAT_TURNS  4096u
+#define NOISE_READ_NS     UINT64_C(2000000000) /* how long a core waits to be read, at most */
 #define NOISE_ARENA_BYTES (UINT64_C(2) << 20)
 
 struct noise_config {
@@ -31,7 +32,8 @@ struct noise_core {
 	uint64_t turn_cnt;
 	uint64_t start_tsc, end_tsc;
 	uint64_t state; /* release */
-	uint64_t pad[3];
+	uint64_t read;  /* written by the host: all of it was read */
+	uint64_t pad[2];
 	struct noise_gap gap[NOISE_GAPS];
 };
 

@@ -78,18 +78,18 @@ drain(struct run *run, const struct noise_core *core, uint32_t idx)
 	}
 }
 
-static const struct noise_core *
+static struct noise_core *
 cores_of(const struct run *run)
 {
 	uint64_t bytes;
-	const uint8_t *arena = bh_cell_arena(run->cell, &bytes);
+	uint8_t *arena = bh_cell_arena(run->cell, &bytes);
 	return arena != NULL && bytes >= run->report->cpu_cnt * sizeof(struct noise_core)
-	               ? (const struct noise_core *)(const void *)arena
+	               ? (struct noise_core *)(void *)arena
 	               : NULL;
 }
 
 static void
-finish(struct run *run, const struct noise_core *core)
+finish(struct run *run, struct noise_core *core)
 {
 	if (run->trace != NULL) {
 		noise_trace_stop(run->trace);
@@ -103,9 +103,9 @@ finish(struct run *run, const struct noise_core *core)
 		cpu->measured_tsc = end_tsc > start_tsc ? end_tsc - start_tsc : 0;
 		cpu->smi_known = cpu->smi_known && read_smi(cpu->cpu, &smi);
 		cpu->smi_cnt = cpu->smi_known ? smi - run->smi_before[i] : 0;
+		__atomic_store_n(&core[i].read, 1, __ATOMIC_RELEASE);
 	}
 	run->done = true;
-	bh_cell_request_stop(run->cell);
 }
 
 static void
@@ -113,7 +113,7 @@ tick(void *context, struct bh_cell *cell)
 {
 	struct run *run = context;
 	run->cell = cell;
-	const struct noise_core *core = cores_of(run);
+	struct noise_core *core = cores_of(run);
 	uint32_t done_cnt = 0;
 	if (core == NULL || run->done)
 		return;

@@ -7,7 +7,7 @@
 
 #include "host/noise/internal.h"
 
-#define WIDTH       1200
+#define WIDTH       1280
 #define PLOT_LEFT   90
 #define PLOT_WIDTH  860
 #define PLOT_HEIGHT 180
@@ -101,8 +101,8 @@ draw_legend(const struct bh_noise_cpu *cpu, FILE *stream, int top)
 		fprintf(stream,
 		        "<rect x=\"%d\" y=\"%d\" width=\"12\" height=\"12\" fill=\"%s\"/><text x=\"%d\" y=\"%d\">",
 		        PLOT_LEFT + PLOT_WIDTH + 16, y, colour_of((uint16_t)i), PLOT_LEFT + PLOT_WIDTH + 34, y + 10);
-		char name[32];
-		snprintf(name, sizeof(name), "%.31s", cpu->thief[i].name);
+		char name[44];
+		snprintf(name, sizeof(name), "%.43s", cpu->thief[i].name);
 		put_text(stream, i == COLOURS - 1 && cpu->thief_cnt > COLOURS ? "others" : name);
 		fprintf(stream, "</text>\n");
 	}

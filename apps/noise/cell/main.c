@@ -63,8 +63,9 @@ cell_main(unsigned core_idx)
 	__atomic_store_n(&out->state, NOISE_MEASURING, __ATOMIC_RELEASE);
 	out->end_tsc = measure(out, hist, config, out->start_tsc);
 	__atomic_store_n(&out->state, NOISE_DONE, __ATOMIC_RELEASE);
-	/* The host reads what is left, then asks us to stop. */
-	while (!bh_stop_requested()) {
+	/* Also after Ctrl-C: what was measured until then counts. */
+	const uint64_t give_up_tsc = bh_clock_now_tsc() + bh_ns_to_tsc(NOISE_READ_NS);
+	while (__atomic_load_n(&out->read, __ATOMIC_ACQUIRE) == 0 && bh_clock_now_tsc() < give_up_tsc) {
 		bh_heartbeat();
 		bh_cpu_pause();
 	}
