@@ -43,16 +43,27 @@ value_text(enum bh_change_kind kind, const char *value)
 	return value[0] != '\0' ? value : "(empty)";
 }
 
-static void
-print_change(const struct bh_change *change, unsigned number)
+/* From malloc; NULL: no memory. */
+static char *
+shell_of(const struct bh_change *change)
 {
 	char *text = NULL;
 	size_t bytes = 0;
 	FILE *stream = open_memstream(&text, &bytes);
 	if (stream == NULL)
-		return;
-	bh_change_shell(stream, change->kind, change->path, change->want);
+		return NULL;
+	if (change->generated)
+		fprintf(stream, "grub-mkconfig -o %s\n", change->path);
+	else
+		bh_change_shell(stream, change->kind, change->path, change->want);
 	fclose(stream);
+	return text;
+}
+
+static void
+print_change(const struct bh_change *change, unsigned number)
+{
+	char *text = shell_of(change);
 	printf("%4u  %s", number, text != NULL ? text : "\n");
 	printf("        # was: %s; %s%s\n", value_text(change->kind, change->now), change->why,
 	       change->optional ? " (left out where the kernel refuses)" : "");
@@ -100,13 +111,7 @@ partition_plan_json(const struct bh_plan *plan)
 	json_t *list = json_array(), *notes = json_array();
 	for (uint32_t i = 0; i < plan->change_cnt; i++) {
 		const struct bh_change *change = &plan->change[i];
-		char *shell = NULL;
-		size_t bytes = 0;
-		FILE *stream = open_memstream(&shell, &bytes);
-		if (stream != NULL) {
-			bh_change_shell(stream, change->kind, change->path, change->want);
-			fclose(stream);
-		}
+		char *shell = shell_of(change);
 		json_array_append_new(list,
 		                      json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:s, s:s}", "stage", change->stage,
 		                                "kind", bh_change_kind_name(change->kind), "path", change->path, "now",

@@ -108,7 +108,7 @@ was_refused(const struct bh_applying *run, const struct bh_change *change, const
 }
 
 static int
-apply_step(struct bh_applying *run, const struct bh_change *change)
+apply_value(struct bh_applying *run, const struct bh_change *change)
 {
 	char *before = NULL;
 	int err = bh_change_read(run->root, change->kind, change->path, &before);
@@ -137,12 +137,28 @@ apply_step(struct bh_applying *run, const struct bh_change *change)
 	return err;
 }
 
+/* GRUB's configuration can be made when its drop-in is there. What is ours already needs no new one. */
+static int
+apply_step(struct bh_applying *run, const struct bh_change *change, const char *parameters)
+{
+	const struct bh_journal_entry *entry = bh_journal_find(run->journal, change->kind, change->path);
+	struct bh_change made = *change;
+	if (!change->generated || (entry != NULL && entry->state == BH_ENTRY_DONE))
+		return apply_value(run, change);
+	made.want = NULL;
+	int err = bh_change_ops->generate(run->root, parameters, &made.want, run->error);
+	if (err == 0)
+		err = apply_value(run, &made);
+	free(made.want);
+	return err;
+}
+
 static int
 apply_all(struct bh_applying *run, const struct bh_plan *plan)
 {
 	int err = 0;
 	for (uint32_t i = 0; i < plan->change_cnt && err == 0; i++) {
-		err = apply_step(run, &plan->change[i]);
+		err = apply_step(run, &plan->change[i], plan->parameters);
 		if (err == 0 && asked_to_end())
 			err = bh_error_set(run->error, "E232", -EINTR, "ended by a signal; everything was put back");
 	}

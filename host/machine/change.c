@@ -11,6 +11,7 @@
 #include "host/device/bind.h"
 #include "host/machine/cpus.h"
 #include "host/machine/file.h"
+#include "host/machine/grub.h"
 #include "host/machine/irqbalance.h"
 
 static const char *const kind_name[BH_CHANGE_KINDS] = {
@@ -68,7 +69,13 @@ linux_remove_group(const char *path)
 	return rmdir(path) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
-const struct bh_change_ops bh_change_ops_linux = {linux_make_group, linux_remove_group, linux_write};
+static int
+linux_generate(const char *root, const char *params, char **out_cfg, struct bh_error *error)
+{
+	return bh_grub_generate(root, NULL, params, out_cfg, error);
+}
+
+const struct bh_change_ops bh_change_ops_linux = {linux_make_group, linux_remove_group, linux_write, linux_generate};
 const struct bh_change_ops *bh_change_ops = &bh_change_ops_linux;
 
 /* ---- reading ---- */
@@ -299,6 +306,8 @@ bh_change_shell(FILE *out, enum bh_change_kind kind, const char *path, const cha
 		break;
 	case BH_CHANGE_FILE:
 		shell_file(out, path, value);
+		if (value != NULL && mode_of(path) == 0755)
+			fprintf(out, "chmod 755 %s\n", path);
 		break;
 	case BH_CHANGE_DEVICE:
 		fprintf(out, "bulkhead %s %s\n", value != NULL && strcmp(value, "vfio-pci") == 0 ? "bind" : "unbind",

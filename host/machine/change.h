@@ -77,6 +77,8 @@ struct bh_change_ops {
 	int (*make_group)(const char *path);
 	int (*remove_group)(const char *path);
 	int (*write)(const char *path, const char *text); /* of BH_CHANGE_SYS */
+	/* GRUB's configuration, from the files that stand there now; params "": without ours. */
+	int (*generate)(const char *root, const char *params, char **out_cfg, struct bh_error *error);
 };
 extern const struct bh_change_ops *bh_change_ops;
 extern const struct bh_change_ops bh_change_ops_linux;

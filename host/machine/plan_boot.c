@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/machine/grub.h"
 #include "host/machine/plan_private.h"
 
 BH_PRINTF(2, 3) static void add_parameter(struct bh_plan *plan, const char *format, ...)
@@ -78,6 +79,48 @@ booted_with(const char *line, const char *parameters)
 	return true;
 }
 
+/* Drop-in, menu entry of before, and what grub-mkconfig makes of them: in this order. */
+static int
+plan_grub(struct bh_plan *plan)
+{
+	static const struct bh_step dropin = {BH_CHANGE_FILE, "boot", "the kernel's parameters, in a file of ours",
+	                                      false};
+	static const struct bh_step entry = {BH_CHANGE_FILE, "boot", "the menu keeps entries without them", false};
+	static const struct bh_step cfg = {BH_CHANGE_FILE, "boot", "GRUB's menu, made by grub-mkconfig and checked",
+	                                   false};
+	const char *path = bh_grub_cfg_path(plan->root);
+	char text[BH_GRUB_TEXT_BYTES];
+	struct bh_error error = {0};
+	int err = bh_grub_dropin_text(plan->parameters, text, sizeof(text), &error);
+	if (err == 0)
+		err = bh_plan_add(plan, &dropin, true, BH_GRUB_DROPIN_PATH, text);
+	if (err == 0)
+		err = bh_plan_add(plan, &entry, true, BH_GRUB_ENTRY_PATH, bh_grub_entry_text());
+	if (err == 0)
+		err = bh_plan_add(plan, &cfg, true, path, "");
+	if (err != 0)
+		return err;
+	struct bh_change *change = &plan->change[plan->change_cnt - 1];
+	change->generated = change->now == NULL || !bh_grub_has(plan->parameters, change->now);
+	char *want = change->generated ? strdup("(made by grub-mkconfig)") : strdup(change->now);
+	if (want == NULL)
+		return -ENOMEM;
+	free(change->want);
+	change->want = want;
+	return 0;
+}
+
+static int
+plan_loader(struct bh_plan *plan)
+{
+	char name[BH_GRUB_NAME_BYTES], advice[BH_PLAN_TEXT_BYTES];
+	if (bh_grub_kind(plan->root, name) == BH_BOOT_GRUB)
+		return plan_grub(plan);
+	if (plan->reboot)
+		bh_plan_note(plan, "%s", bh_grub_advice(plan->root, plan->parameters, advice, sizeof(advice)));
+	return 0;
+}
+
 int
 bh_plan_boot(struct bh_plan *plan)
 {
@@ -87,7 +130,5 @@ bh_plan_boot(struct bh_plan *plan)
 	make_parameters(plan);
 	int err = bh_sys_read(line, sizeof(line), plan->root, "/proc/cmdline");
 	plan->reboot = err != 0 || !booted_with(line, plan->parameters);
-	if (plan->reboot)
-		bh_plan_note(plan, "add to the kernel's command line: %s", plan->parameters);
-	return 0;
+	return plan_loader(plan);
 }

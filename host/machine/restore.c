@@ -11,6 +11,8 @@
 
 #include "host/errors/errors.h"
 #include "host/machine/apply_private.h"
+#include "host/machine/file.h"
+#include "host/machine/grub.h"
 
 #define GROUP_WAIT_MS_MAX 2000
 
@@ -167,12 +169,46 @@ guard_running(const char *root, const struct bh_journal *journal, struct bh_erro
 	                    pid);
 }
 
+/*
+ * A kernel's upgrade has made GRUB's configuration anew meanwhile, with our parameters: now that the drop-in is gone, it is made once
+ * more, without them.
+ */
+static int
+make_grub_again(struct bh_applying *run)
+{
+	const char *path = bh_grub_cfg_path(run->root);
+	char full[BH_SYS_PATH_BYTES], *now = NULL, *cfg = NULL;
+	struct bh_error why = {0};
+	bool ours = false;
+	for (uint32_t i = 0; i < run->journal->entry_cnt; i++)
+		ours = ours || strcmp(run->journal->entry[i].path, path) == 0;
+	if (!ours || bh_change_read(run->root, BH_CHANGE_FILE, path, &now) != 0 || now == NULL)
+		return 0;
+	bool clean = strstr(now, "bulkhead") == NULL;
+	free(now);
+	if (clean)
+		return 0;
+	int err = bh_change_ops->generate(run->root, "", &cfg, &why);
+	if (err == 0)
+		err = bh_sys_path(full, run->root, "%s", path);
+	if (err == 0)
+		err = bh_file_replace(full, cfg, 0644);
+	free(cfg);
+	return err == 0 ? 0
+	                : bh_error_set(run->error, "E231", -EIO,
+	                               "%s still has our parameters, and a new one could not be made: %.300s; run "
+	                               "update-grub, then 'bulkhead restore' again",
+	                               path, why.text[0] != '\0' ? why.text : strerror(-err));
+}
+
 static int
 restore_all(struct bh_applying *run)
 {
 	sigset_t before;
 	bh_signals_hold(&before);
 	int err = bh_put_back(run, 0);
+	if (err == 0)
+		err = make_grub_again(run);
 	if (err == 0) {
 		err = bh_journal_remove(run->journal);
 		if (err != 0)

@@ -59,7 +59,23 @@ write_file(const char *path, const char *text)
 	return 0;
 }
 
-static const struct bh_change_ops ops = {make_group, remove_group, write_file};
+/* As grub-mkconfig: what it makes depends on which files stand there. */
+static int
+generate(const char *root, const char *params, char **out_cfg, struct bh_error *error)
+{
+	bool dropin = bh_sys_exists(root, BH_GRUB_DROPIN_PATH), entry = bh_sys_exists(root, BH_GRUB_ENTRY_PATH);
+	char text[512];
+	if (machine.grub_fails)
+		return bh_error_set(error, "E240", -ENOENT, "grub-mkconfig is not installed");
+	if (dropin != (params[0] != '\0'))
+		return bh_error_set(error, "E241", -EINVAL, "not what the files say");
+	snprintf(text, sizeof(text), "menuentry 'Linux' {\n\tlinux /vmlinuz quiet%s%s\n}\n%s",
+	         dropin ? " bulkhead: " : "", params, entry ? "submenu 'without bulkhead' {}\n" : "");
+	*out_cfg = strdup(text);
+	return *out_cfg != NULL ? 0 : -ENOMEM;
+}
+
+static const struct bh_change_ops ops = {make_group, remove_group, write_file, generate};
 
 static void
 make_machine(void)
@@ -120,6 +136,15 @@ machine_start(void **state)
 	snprintf(machine.wants.device[0], sizeof(machine.wants.device[0]), NVME);
 	bh_change_ops = &ops;
 	return err;
+}
+
+void
+machine_add_grub(void)
+{
+	fake_file(fake.root, "/boot/grub/grub.cfg", "menuentry 'Linux' {\n\tlinux /vmlinuz quiet\n}\n");
+	fake_folder(fake.root, "/etc/default/grub.d");
+	fake_folder(fake.root, "/etc/grub.d");
+	machine.wants.level = BH_LEVEL_FULL;
 }
 
 int

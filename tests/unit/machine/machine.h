@@ -8,6 +8,7 @@
 
 #include "host/errors/errors.h"
 #include "host/machine/apply.h"
+#include "host/machine/grub.h"
 #include "host/machine/status.h"
 #include "tests/unit/host/fake_kernel.h"
 
@@ -17,13 +18,17 @@ struct machine {
 	struct bh_apply_report report;
 	struct bh_plan plan;
 	unsigned write_cnt, refuse_at; /* refuse the n-th write with EIO; 0: none */
-	const char *ignore;            /* a part of a path whose writes do nothing */
+	bool grub_fails;
+	const char *ignore; /* a part of a path whose writes do nothing */
 };
 
 extern struct machine machine;
 
 int machine_start(void **state);
 int machine_stop(void **state);
+
+/* machine_add_grub - a boot loader, and the full level. */
+void machine_add_grub(void);
 
 /* machine_shot - everything but our own folders, as one text; free it. */
 char *machine_shot(void);

@@ -84,6 +84,58 @@ killed_and_applied_again_it_is_restored_to_the_first_state(void **state)
 }
 
 static void
+the_full_level_too(void **state)
+{
+	machine_add_grub();
+	killed_at_each_point_of_apply_it_is_restored(state);
+	killed_at_each_point_of_restore_it_goes_on(state);
+	killed_and_applied_again_it_is_restored_to_the_first_state(state);
+}
+
+static void
+without_grub_s_tools_all_is_put_back(void **state)
+{
+	(void)state;
+	machine_add_grub();
+	char *shot = machine_shot();
+	machine.grub_fails = true;
+	assert_int_equal(machine_apply(), -ENOENT);
+	assert_string_equal(machine.error.id, "E240");
+	assert_true(machine.report.rolled_back);
+	assert_true(machine_is(shot));
+	assert_false(has_journal());
+	free(shot);
+}
+
+/* A kernel's upgrade ran update-grub meanwhile. */
+static void
+a_menu_made_anew_is_made_without_ours(void **state)
+{
+	struct stat info;
+	char path[512];
+	(void)state;
+	machine_add_grub();
+	char *shot = machine_shot();
+	assert_int_equal(machine_apply(), 0);
+	assert_true(machine.plan.reboot);
+	snprintf(path, sizeof(path), "%s%s", fake.root, BH_GRUB_ENTRY_PATH);
+	assert_int_equal(stat(path, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0755);
+	fake_file(fake.root, "/boot/grub/grub.cfg",
+	          "# another kernel\nmenuentry 'Linux' {\n\tlinux /vmlinuz quiet bulkhead: x\n}\n");
+	assert_int_equal(machine_restore(), 0);
+	assert_int_equal(machine.report.cnt[BH_STEP_LEFT], 1);
+	assert_true(machine_is(shot)); /* this generator makes what stood there */
+	assert_int_equal(machine_apply(), 0);
+	char *applied = machine_shot();
+	assert_int_equal(machine_apply(), 0);
+	assert_int_equal(machine.report.cnt[BH_STEP_DONE], 0);
+	assert_true(machine_is(applied));
+	free(applied);
+	free(shot);
+}
+
+static void
 refused_at_each_write_it_is_put_back_or_told(void **state)
 {
 	char *shot = machine_shot();
@@ -405,6 +457,9 @@ main(void)
 	        T(killed_at_each_point_of_apply_it_is_restored),
 	        T(killed_at_each_point_of_restore_it_goes_on),
 	        T(killed_and_applied_again_it_is_restored_to_the_first_state),
+	        T(the_full_level_too),
+	        T(without_grub_s_tools_all_is_put_back),
+	        T(a_menu_made_anew_is_made_without_ours),
 	        T(refused_at_each_write_it_is_put_back_or_told),
 	        T(what_does_not_read_back_is_put_back),
 	        T(what_cannot_be_put_back_stays_in_the_journal),
