@@ -12,6 +12,7 @@
 #include "apps/apps.h"
 #include "cli/cli.h"
 #include "cli/run_report.h"
+#include "cli/run_service.h"
 #include "host/observe/hgrm.h"
 #include "host/observe/log.h"
 #include "host/run/run.h"
@@ -20,6 +21,7 @@
 /* A command that the device lost ends after two of its time-outs (2 s each by default) and a reset. */
 #define DRAIN_NS UINT64_C(12000000000)
 #define LIVE_NS  UINT64_C(1000000000)
+#define TICK_NS  UINT64_C(100000000)
 
 struct arguments {
 	const char *config_path;
@@ -144,6 +146,7 @@ struct run {
 	void *report_state;
 	struct bh_log_reader log;
 	struct run_report out;
+	struct run_service service;
 	uint64_t live_next_ns;
 };
 
@@ -195,6 +198,29 @@ on_running(void *context, struct bh_cell *cell)
 	run->live_next_ns = LIVE_NS;
 	if (!run->arguments.json)
 		run_report_intro(stdout, run->config, cell);
+	run_service_tick(&run->service, cell, DRAIN_NS);
+	bh_notify_status(&run->service.notify, "running");
+}
+
+/* The line of each second: for a person who watches, and for the service's status. */
+static void
+show_live(struct run *run, uint64_t elapsed_ns)
+{
+	char line[4096];
+	bool shown = !run->arguments.json && !run->arguments.quiet;
+	if (run->report == NULL || (!shown && run->service.notify.fd < 0))
+		return;
+	FILE *stream = fmemopen(line, sizeof(line), "w");
+	if (stream == NULL)
+		return;
+	run->report->live(run->report_state, stream, (double)elapsed_ns / 1e9);
+	fclose(stream);
+	line[sizeof(line) - 1] = '\0';
+	bh_notify_status(&run->service.notify, line);
+	if (!shown)
+		return;
+	printf("%s\n", line);
+	fflush(stdout);
 }
 
 static void
@@ -204,15 +230,12 @@ on_tick(void *context, struct bh_cell *cell)
 	uint64_t elapsed_ns = bh_cell_elapsed_ns(cell);
 
 	drain_log(run);
+	run_service_tick(&run->service, cell, DRAIN_NS);
 	if (elapsed_ns < run->live_next_ns)
 		return;
 	run->live_next_ns += LIVE_NS;
 	sample(run);
-	if (run->report == NULL || run->arguments.json || run->arguments.quiet)
-		return;
-	run->report->live(run->report_state, stdout, (double)elapsed_ns / 1e9);
-	fputc('\n', stdout);
-	fflush(stdout);
+	show_live(run, elapsed_ns);
 }
 
 static int
@@ -236,9 +259,12 @@ write_hgrm(const struct run *run)
 static int
 start(struct run *run, struct bh_error *error)
 {
+	struct bh_error warning = {0};
+	uint64_t tick_ns = run_service_tick_ns(&run->service);
 	struct bh_cell_options cell_options = {
 	        .duration_ns = run->arguments.duration_ns,
 	        .drain_ns = DRAIN_NS,
+	        .tick_ns = tick_ns != 0 ? BH_MIN(tick_ns, TICK_NS) : TICK_NS,
 	        .catch_signals = true,
 	        .context = run,
 	        .tick = on_tick,
@@ -257,7 +283,6 @@ start(struct run *run, struct bh_error *error)
 	err = bh_cell_start(run->config, &cell_options, &run->cell, error);
 	if (err != 0)
 		return err;
-	struct bh_error warning = {0};
 	if (bh_cell_confine_supervisor(&warning) != 0)
 		on_warning(run, &warning);
 	return bh_log_reader_open(bh_cell_elf_path(run->cell), run->out.start_tsc, &run->log);
@@ -269,6 +294,7 @@ finish(struct run *run)
 {
 	struct bh_cell_result *result = &run->out.result;
 	bh_cell_wait(run->cell, result);
+	run_service_end(&run->service, result->error.text);
 	drain_log(run);
 	sample(run);
 	run->out.tsc_hz = bh_cell_view(run->cell)->tsc_hz;
@@ -301,6 +327,9 @@ cmd_run(int argc, char **argv)
 		return code;
 
 	run.out.warnings = json_array();
+	struct bh_error warning = {0};
+	if (run_service_open(&run.service, &warning) != 0)
+		on_warning(&run, &warning);
 	int err = start(&run, &error);
 	if (err == 0) {
 		code = finish(&run);
@@ -308,8 +337,10 @@ cmd_run(int argc, char **argv)
 		if (error.text[0] == '\0')
 			snprintf(error.text, sizeof(error.text), "%s: %s", run.arguments.config_path, strerror(-err));
 		print_error(&error);
+		run_service_end(&run.service, error.text);
 		code = bh_error_exit_code(&error);
 	}
+	run_service_close(&run.service);
 	bh_cell_free(run.cell);
 	bh_log_reader_close(&run.log);
 	bh_config_free(run.config);

@@ -20,6 +20,12 @@ const struct bh_error_entry bh_errors_units[] = {
          "parameters, "
          "and that the submenu 'Linux without the parameters of bulkhead' boots the same kernels as before. "
          "The message has the first line that is not so. The menu that stands there was not changed."},
+        {"E268", FAILED, "the service manager does not answer",
+         "Under systemd a cell says when it is ready, alive and stopping, and its slices are restricted to the host's "
+         "CPUs by "
+         "'systemctl set-property --runtime'. The message has the manager's words; 'systemctl status' shows whether it "
+         "runs. "
+         "Without systemd none of it is needed."},
         {"E269", USAGE, "kernel parameters with characters that are not allowed",
          "They pass through a shell script, GRUB's script and the kernel's command line; only characters that mean the "
          "same to "

@@ -184,6 +184,12 @@ uint8_t *bh_cell_arena(const struct bh_cell *cell, uint64_t *out_bytes);
 /* bh_cell_elapsed_ns - how long all cores have been in cell_main; 0 before. */
 uint64_t bh_cell_elapsed_ns(const struct bh_cell *cell);
 
+/**
+ * bh_cell_silence_ns - how long the most silent core has not shown progress; 0 before all run, and once it was asked to stop,
+ * when cores end one after the other and drain_ns bounds them
+ */
+uint64_t bh_cell_silence_ns(struct bh_cell *cell);
+
 /* bh_cell_live - the result's facts so far (isolation, memory, times); its outcome is not decided yet. */
 const struct bh_cell_result *bh_cell_live(const struct bh_cell *cell);
 

@@ -242,6 +242,17 @@ watch_hearts(struct bh_cell *cell, uint64_t now_ns)
 	}
 }
 
+uint64_t
+bh_cell_silence_ns(struct bh_cell *cell)
+{
+	uint64_t now_ns = bh_now_ns(), oldest_ns = now_ns;
+	for (uint32_t i = 0; i < cell->page.core_cnt && i < cell->thread_cnt; i++) {
+		if (!may_be_silent(cell, i))
+			oldest_ns = BH_MIN(oldest_ns, cell->thread[i].beat_ns);
+	}
+	return cell->all_running && cell->stop_ns == 0 ? now_ns - oldest_ns : 0;
+}
+
 static void
 ask_to_stop(struct bh_cell *cell, uint64_t now_ns)
 {
