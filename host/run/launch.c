@@ -15,7 +15,8 @@
 
 #define UID_FIRST      64000u
 #define UID_CNT        1000u
-#define LAUNCH_WAIT_NS (UINT64_C(5) * BH_NS_PER_S)
+/* A child that dies is noticed at once. A network namespace waits for those that end meanwhile: seconds on a busy machine. */
+#define LAUNCH_WAIT_NS (UINT64_C(30) * BH_NS_PER_S)
 
 /* One that no account has; different cells usually get different ones. */
 static uid_t
