@@ -2,21 +2,23 @@
 # Thin on purpose: meson and ninja do the work. `make help` lists what a person types.
 
 BUILD ?= build
+PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := gcc binutils meson ninja-build pkg-config libinih-dev libjansson-dev libcmocka-dev libcap-dev libseccomp-dev \
   libblkid-dev
 TEST_PACKAGES := $(PACKAGES) clang libclang-rt-14-dev valgrind gdb \
-  qemu-system-x86 busybox-static kmod fio dmsetup mdadm lvm2 btrfs-progs irqbalance grub-common
+  qemu-system-x86 busybox-static kmod fio dmsetup mdadm lvm2 btrfs-progs irqbalance grub-common systemd
 STYLE_PACKAGES := $(PACKAGES) clang-format clang-tidy
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test bench deps test-deps style-deps check-style analyze clean
+.PHONY: help build install uninstall demo test bench deps test-deps style-deps check-style analyze clean
 
 help:
 	@echo "make demo         install what is missing, build, and run the first cell on a software NVMe device"
 	@echo "make test         install what is missing, build, and run all tests"
 	@echo "make bench        build and measure: a table, and JSON in $(BUILD)/bench.json"
 	@echo "make build        build only; the program is $(BUILD)/bulkhead"
+	@echo "make install      build and install below PREFIX (/usr/local), with DESTDIR in front; make uninstall removes it"
 	@echo "make check-style  clang-format in check mode"
 	@echo "make analyze      gcc -fanalyzer and clang-tidy"
 
@@ -44,6 +46,14 @@ $(BUILD)/build.ninja: | deps
 
 build: deps $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
+
+install: build
+	@meson configure $(BUILD) -Dprefix=$(PREFIX) && ninja -C $(BUILD) --quiet
+	@$(if $(DESTDIR),,$(SUDO)) env DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --no-rebuild --quiet
+	@echo "installed below $(DESTDIR)$(PREFIX); docs/systemd.md has the next steps"
+
+uninstall: build
+	@$(if $(DESTDIR),,$(SUDO)) env DESTDIR="$(DESTDIR)" tools/uninstall.sh $(BUILD)
 
 demo: deps $(BUILD)/build.ninja
 	@ninja -C $(BUILD) bulkhead apps/nvme-bench.cell

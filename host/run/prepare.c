@@ -14,7 +14,8 @@
 int
 bh_cell_find_file(const char *app_name, char *out_path, size_t path_bytes, struct bh_error *error)
 {
-	static const char *const folder[] = {"", "cells/", "apps/", "examples/", "tests/cells/"};
+	static const char *const folder[] = {"",          "cells/",       "apps/",
+	                                     "examples/", "tests/cells/", "../lib/bulkhead/apps/"};
 	char exe[PATH_MAX];
 	if (strchr(app_name, '/') != NULL) {
 		if ((size_t)snprintf(out_path, path_bytes, "%s", app_name) < path_bytes)

@@ -56,7 +56,7 @@ struct bh_cell_options {
 
 /**
  * bh_cell_find_file - where the cell of an application is: NAME.cell beside the running program, or below its apps/,
- * examples/ or tests/cells/; a name with a slash is a path
+ * examples/ or tests/cells/, or, installed, in ../lib/bulkhead/apps; a name with a slash is a path
  * Return: 0; -ENOENT; -ENAMETOOLONG.
  */
 BH_MUST_CHECK int bh_cell_find_file(const char *app_name, char *out_path, size_t path_bytes, struct bh_error *error);
