@@ -4,10 +4,13 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "apps/noise/config.h"
@@ -20,9 +23,13 @@
 #define MSR_SMI_COUNT 0x34 /* Intel SDM vol. 4, table 2-2 */
 #define NS_PER_S      UINT64_C(1000000000)
 
+/* One cell and its CPUs: all of them, or those on one side of a partition. */
 struct run {
 	const struct bh_noise_options *options;
-	struct bh_noise_report *report;
+	struct bh_noise_report *report; /* shared with the other side's process */
+	struct bh_cpus cpus;
+	struct bh_noise_cpu *cpu[BH_NOISE_CPUS_MAX]; /* of the report, by the cell's core */
+	uint32_t core_cnt;
 	struct noise_config orders;
 	struct bh_cell *cell;
 	struct noise_trace *trace; /* NULL: none */
@@ -62,7 +69,7 @@ keep_gap(struct run *run, struct bh_noise_cpu *cpu, const struct noise_gap *gap)
 static void
 drain(struct run *run, const struct noise_core *core, uint32_t idx)
 {
-	struct bh_noise_cpu *cpu = &run->report->cpu[idx];
+	struct bh_noise_cpu *cpu = run->cpu[idx];
 	uint64_t head = __atomic_load_n(&core->head, __ATOMIC_ACQUIRE);
 	if (head < run->tail[idx])
 		return; /* it lies */
@@ -83,9 +90,8 @@ cores_of(const struct run *run)
 {
 	uint64_t bytes;
 	uint8_t *arena = bh_cell_arena(run->cell, &bytes);
-	return arena != NULL && bytes >= run->report->cpu_cnt * sizeof(struct noise_core)
-	               ? (struct noise_core *)(void *)arena
-	               : NULL;
+	return arena != NULL && bytes >= run->core_cnt * sizeof(struct noise_core) ? (struct noise_core *)(void *)arena
+	                                                                           : NULL;
 }
 
 static void
@@ -96,8 +102,8 @@ finish(struct run *run, struct noise_core *core)
 		noise_trace_read(run->trace, SIZE_MAX);
 	}
 	run->after = noise_counters_read("");
-	for (uint32_t i = 0; i < run->report->cpu_cnt; i++) {
-		struct bh_noise_cpu *cpu = &run->report->cpu[i];
+	for (uint32_t i = 0; i < run->core_cnt; i++) {
+		struct bh_noise_cpu *cpu = run->cpu[i];
 		uint64_t smi, end_tsc = core[i].end_tsc, start_tsc = core[i].start_tsc;
 		drain(run, &core[i], i);
 		cpu->measured_tsc = end_tsc > start_tsc ? end_tsc - start_tsc : 0;
@@ -117,7 +123,7 @@ tick(void *context, struct bh_cell *cell)
 	uint32_t done_cnt = 0;
 	if (core == NULL || run->done)
 		return;
-	for (uint32_t i = 0; i < run->report->cpu_cnt; i++) {
+	for (uint32_t i = 0; i < run->core_cnt; i++) {
 		drain(run, &core[i], i);
 		done_cnt += __atomic_load_n(&core[i].state, __ATOMIC_ACQUIRE) == NOISE_DONE;
 	}
@@ -125,7 +131,7 @@ tick(void *context, struct bh_cell *cell)
 		noise_trace_read(run->trace, TRACE_BUDGET);
 	if (run->options->progress != NULL)
 		run->options->progress(run->options->context, (double)bh_cell_elapsed_ns(cell) / 1e9);
-	if (done_cnt == run->report->cpu_cnt)
+	if (done_cnt == run->core_cnt)
 		finish(run, core);
 }
 
@@ -165,13 +171,13 @@ running(void *context, struct bh_cell *cell)
 }
 
 static int
-load_config(const struct bh_noise_options *options, struct bh_run_config **out, struct bh_error *error)
+load_config(const struct bh_cpus *cpus, struct bh_run_config **out, struct bh_error *error)
 {
 	char text[BH_CPUS_TEXT_BYTES + 256], list[BH_CPUS_TEXT_BYTES], path[64];
-	uint64_t arena_bytes = BH_ALIGN_UP(bh_cpus_cnt(&options->cpus) * sizeof(struct noise_core), NOISE_ARENA_BYTES);
+	uint64_t arena_bytes = BH_ALIGN_UP(bh_cpus_cnt(cpus) * sizeof(struct noise_core), NOISE_ARENA_BYTES);
 	int len = snprintf(text, sizeof(text),
 	                   "[cell]\nname = noise\napp = noise\ncpus = %s\narena = %lluM\npages = normal\n",
-	                   bh_cpus_list(&options->cpus, list), (unsigned long long)(arena_bytes >> 20));
+	                   bh_cpus_list(cpus, list), (unsigned long long)(arena_bytes >> 20));
 	int fd = memfd_create("noise.conf", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, text, (size_t)len) != len) {
 		int err = -errno;
@@ -200,17 +206,37 @@ read_hypervisor(char out[16])
 		memcpy(out, "unnamed", sizeof("unnamed"));
 }
 
+/* CPUs of the partition that bulkhead apply made; none without it. */
+static struct bh_cpus
+partition_cpus(void)
+{
+	struct bh_cpus set = {0};
+	char kind[32];
+	if (bh_sys_read(kind, sizeof(kind), "", "/sys/fs/cgroup/bulkhead/cpuset.cpus.partition") != 0 ||
+	    strcmp(kind, "isolated") != 0 ||
+	    bh_cpus_read(&set, "", "/sys/fs/cgroup/bulkhead/cpuset.cpus.effective") != 0)
+		return (struct bh_cpus){0};
+	return set;
+}
+
 static bool
 is_isolated(unsigned cpu)
 {
-	struct bh_cpus set;
-	char kind[32];
-	if (bh_cpus_read(&set, "", "/sys/devices/system/cpu/isolated") == 0 && bh_cpus_has(&set, cpu))
-		return true;
-	return bh_sys_read(kind, sizeof(kind), "", "/sys/fs/cgroup/bulkhead/cpuset.cpus.partition") == 0 &&
-	       strcmp(kind, "isolated") == 0 &&
-	       bh_cpus_read(&set, "", "/sys/fs/cgroup/bulkhead/cpuset.cpus.effective") == 0 && bh_cpus_has(&set, cpu);
+	const struct bh_cpus partition = partition_cpus();
+	struct bh_cpus booted;
+	return bh_cpus_has(&partition, cpu) ||
+	       (bh_cpus_read(&booted, "", "/sys/devices/system/cpu/isolated") == 0 && bh_cpus_has(&booted, cpu));
 }
+
+/* Zeroed, and the same memory in a process that is forked. NULL: none. */
+static void *
+new_shared(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return memory != MAP_FAILED ? memory : NULL;
+}
+
+#define GAPS_BYTES (BH_NOISE_GAPS_MAX * sizeof(struct bh_noise_gap))
 
 static int
 new_report(const struct bh_noise_options *options, struct bh_noise_report **out, struct bh_error *error)
@@ -222,9 +248,9 @@ new_report(const struct bh_noise_options *options, struct bh_noise_report **out,
 	    options->threshold_ns < 100 || options->threshold_ns > NS_PER_S)
 		return bh_error_set(error, "E250", -EINVAL,
 		                    "a duration from 100ms to 1h, and a threshold from 100ns to 1s");
-	struct bh_noise_report *report = calloc(1, sizeof(*report));
-	if (report == NULL || (report->cpu = calloc(cpu_cnt, sizeof(report->cpu[0]))) == NULL) {
-		free(report);
+	struct bh_noise_report *report = new_shared(sizeof(*report));
+	if (report == NULL || (report->cpu = new_shared(BH_NOISE_CPUS_MAX * sizeof(report->cpu[0]))) == NULL) {
+		bh_noise_free(report);
 		return bh_error_set(error, "E030", -ENOMEM, "out of memory");
 	}
 	report->threshold_ns = options->threshold_ns;
@@ -235,7 +261,7 @@ new_report(const struct bh_noise_options *options, struct bh_noise_report **out,
 		struct bh_noise_cpu *one = &report->cpu[report->cpu_cnt++];
 		one->cpu = cpu;
 		one->isolated = is_isolated(cpu);
-		one->gap = malloc(BH_NOISE_GAPS_MAX * sizeof(one->gap[0]));
+		one->gap = new_shared(GAPS_BYTES);
 		if (one->gap == NULL) {
 			bh_noise_free(report);
 			return bh_error_set(error, "E030", -ENOMEM, "out of memory");
@@ -250,10 +276,13 @@ bh_noise_free(struct bh_noise_report *report)
 {
 	if (report == NULL)
 		return;
-	for (uint32_t i = 0; i < report->cpu_cnt; i++)
-		free(report->cpu[i].gap);
-	free(report->cpu);
-	free(report);
+	for (uint32_t i = 0; i < report->cpu_cnt; i++) {
+		if (report->cpu[i].gap != NULL)
+			munmap(report->cpu[i].gap, GAPS_BYTES);
+	}
+	if (report->cpu != NULL)
+		munmap(report->cpu, BH_NOISE_CPUS_MAX * sizeof(report->cpu[0]));
+	munmap(report, sizeof(*report));
 }
 
 static void
@@ -267,7 +296,7 @@ open_trace(struct run *run)
 	run->trace = malloc(sizeof(*run->trace));
 	if (run->trace == NULL)
 		return;
-	int err = noise_trace_open(run->trace, &run->options->cpus, report->trace_text, sizeof(report->trace_text));
+	int err = noise_trace_open(run->trace, &run->cpus, report->trace_text, sizeof(report->trace_text));
 	if (err == 0 && (err = noise_trace_start(run->trace)) != 0) {
 		snprintf(report->trace_text, sizeof(report->trace_text), "no tracepoints: none can be enabled: %s",
 		         strerror(-err));
@@ -308,8 +337,8 @@ judge(struct run *run, const struct bh_cell_result *result, struct bh_error *err
 			                    result->error.text);
 		return bh_error_set(error, "E251", -EIO, "ended before the measurement was over");
 	}
-	for (uint32_t i = 0; i < report->cpu_cnt; i++) {
-		struct bh_noise_cpu *cpu = &report->cpu[i];
+	for (uint32_t i = 0; i < run->core_cnt; i++) {
+		struct bh_noise_cpu *cpu = run->cpu[i];
 		char outside[BH_NOISE_NAME_BYTES];
 		if (bh_view_hist_core(bh_cell_view(run->cell), NOISE_HIST, i, &cpu->turns) != 0)
 			return bh_error_set(error, "E251", -EIO, "the measuring cell has left no histogram");
@@ -338,7 +367,7 @@ measure(struct run *run, struct bh_error *error)
 	                                        .edit_page = edit_page};
 	if (result == NULL)
 		return bh_error_set(error, "E030", -ENOMEM, "out of memory");
-	int err = load_config(run->options, &config, error);
+	int err = load_config(&run->cpus, &config, error);
 	if (err == 0) {
 		err = bh_cell_start(config, &options, &run->cell, error);
 		if (err == 0) {
@@ -352,26 +381,106 @@ measure(struct run *run, struct bh_error *error)
 	return err;
 }
 
+/* One side, in this process. */
+static int
+measure_side(struct run *run, struct bh_error *error)
+{
+	open_trace(run);
+	for (uint32_t i = 0; i < run->core_cnt; i++)
+		run->cpu[i]->smi_known = read_smi(run->cpu[i]->cpu, &run->smi_before[i]);
+	run->before = noise_counters_read("");
+	int err = measure(run, error);
+	if (run->trace != NULL)
+		noise_trace_close(run->trace);
+	free(run->trace);
+	noise_counters_free(run->before);
+	noise_counters_free(run->after);
+	return err;
+}
+
+static void
+take_cpus(struct run *run, const struct bh_cpus *cpus)
+{
+	run->cpus = *cpus;
+	run->core_cnt = 0;
+	for (uint32_t i = 0; i < run->report->cpu_cnt; i++) {
+		if (bh_cpus_has(cpus, run->report->cpu[i].cpu))
+			run->cpu[run->core_cnt++] = &run->report->cpu[i];
+	}
+}
+
+/* What the other side's process tells. */
+struct told {
+	int err;
+	struct bh_error error;
+};
+
+/* A process is in one control group: the two sides of a partition are measured by two, at the same time. */
+static pid_t
+start_inside(struct run *run, const struct bh_cpus *cpus, struct told *told)
+{
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid;
+	const struct bh_noise_options quiet = {.cpus = run->options->cpus,
+	                                       .duration_ns = run->options->duration_ns,
+	                                       .threshold_ns = run->options->threshold_ns,
+	                                       .trace = run->options->trace};
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	run->options = &quiet;
+	take_cpus(run, cpus);
+	told->err = measure_side(run, &told->error);
+	_exit(0);
+}
+
+static int
+measure_both(struct run *run, const struct bh_cpus *inside, const struct bh_cpus *outside, struct bh_error *error)
+{
+	struct told *told = new_shared(sizeof(*told));
+	int err = 0;
+	if (told == NULL)
+		return bh_error_set(error, "E030", -ENOMEM, "out of memory");
+	told->err = -EIO;
+	bh_error_set(&told->error, "E251", -EIO, "the process that measures inside of the partition ended early");
+	pid_t pid = start_inside(run, inside, told);
+	if (pid < 0)
+		err = bh_error_set(error, "E251", -errno, "no second process: %s", strerror(errno));
+	if (err == 0) {
+		take_cpus(run, outside);
+		err = measure_side(run, error);
+		/* Ctrl-C reaches both; where only we were asked to end, it ends, too. It is done at about the same time anyhow. */
+		if (err != 0 || run->cpu[0]->measured_tsc < run->orders.duration_tsc)
+			kill(pid, SIGTERM);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	if (err == 0 && told->err != 0) {
+		*error = told->error;
+		err = told->err;
+	}
+	munmap(told, sizeof(*told));
+	return err;
+}
+
 int
 bh_noise_run(const struct bh_noise_options *options, struct bh_noise_report **out, struct bh_error *error)
 {
 	struct run run = {.options = options};
+	const struct bh_cpus partition = partition_cpus();
+	const struct bh_cpus inside = bh_cpus_and(&options->cpus, &partition);
+	const struct bh_cpus outside = bh_cpus_minus(&options->cpus, &partition);
 	if (geteuid() != 0)
 		return bh_error_set(error, "E252", -EPERM,
 		                    "measuring needs root: it starts a cell and reads tracepoints");
 	int err = new_report(options, &run.report, error);
 	if (err != 0)
 		return err;
-	open_trace(&run);
-	for (uint32_t i = 0; i < run.report->cpu_cnt; i++)
-		run.report->cpu[i].smi_known = read_smi(run.report->cpu[i].cpu, &run.smi_before[i]);
-	run.before = noise_counters_read("");
-	err = measure(&run, error);
-	if (run.trace != NULL)
-		noise_trace_close(run.trace);
-	free(run.trace);
-	noise_counters_free(run.before);
-	noise_counters_free(run.after);
+	if (!bh_cpus_empty(&inside) && !bh_cpus_empty(&outside)) {
+		err = measure_both(&run, &inside, &outside, error);
+	} else {
+		take_cpus(&run, &options->cpus);
+		err = measure_side(&run, error);
+	}
 	if (err != 0) {
 		bh_noise_free(run.report);
 		return err;

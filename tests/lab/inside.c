@@ -21,7 +21,8 @@ run_text(struct command_result *out, const char *text, int timeout_ms)
 {
 	const char *const argv[] = {"/bin/sh", "-c", text, NULL};
 	command_run(argv, timeout_ms, out);
-	print_message("$ %s\n%s%s[%d]\n", text, out->out, out->err, out->exit_code);
+	printf("$ %s\n%s%s[%d]\n", text, out->out, out->err, out->exit_code); /* print_message cuts */
+	fflush(stdout);
 }
 
 void
