@@ -157,11 +157,40 @@ settle(struct bh_noise_cpu *cpu, struct bh_noise_gap *gap, struct share *share, 
 		add_share(share, thief_of(cpu, rest_name, rest_how), left_tsc);
 	for (uint32_t i = 0; i < share->cnt; i++) {
 		give(cpu, share->thief_idx[i], share->tsc[i]);
+		if (cpu->thief[share->thief_idx[i]].how == BH_NOISE_EVENT)
+			gap->linux_tsc += share->tsc[i];
 		if (share->tsc[i] >= best_tsc) {
 			best_tsc = share->tsc[i];
 			gap->thief_idx = share->thief_idx[i];
 		}
 	}
+}
+
+static int
+longer(const void *a, const void *b)
+{
+	const uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
+	return first < second ? 1 : first > second ? -1 : 0;
+}
+
+uint64_t
+bh_noise_linux_percentile(const struct bh_noise_report *report, const struct bh_noise_cpu *cpu, double percent)
+{
+	const uint64_t threshold_tsc = (uint64_t)((double)report->threshold_ns / 1e9 * (double)report->tsc_hz);
+	const uint64_t above_cnt = (uint64_t)((double)cpu->turns.count * (100 - percent) / 100);
+	uint64_t *length = malloc((cpu->gap_cnt + 1) * sizeof(length[0]));
+	uint32_t cnt = 0;
+	if (length == NULL)
+		return 0;
+	for (uint32_t i = 0; i < cpu->gap_cnt; i++) {
+		if (cpu->gap[i].linux_tsc > threshold_tsc)
+			length[cnt++] = cpu->gap[i].linux_tsc;
+	}
+	qsort(length, cnt, sizeof(length[0]), longer);
+	uint64_t value =
+	        above_cnt < cnt ? length[above_cnt] : BH_MIN(bh_hist_percentile(&cpu->turns, percent), threshold_tsc);
+	free(length);
+	return value;
 }
 
 struct order {

@@ -63,7 +63,7 @@ keep_gap(struct run *run, struct bh_noise_cpu *cpu, const struct noise_gap *gap)
 		cpu->gap_lost_cnt++;
 		return;
 	}
-	cpu->gap[cpu->gap_cnt++] = (struct bh_noise_gap){gap->start_tsc, gap->end_tsc, 0};
+	cpu->gap[cpu->gap_cnt++] = (struct bh_noise_gap){.start_tsc = gap->start_tsc, .end_tsc = gap->end_tsc};
 }
 
 static void

@@ -41,6 +41,7 @@ struct bh_noise_thief {
 
 struct bh_noise_gap {
 	uint64_t start_tsc, end_tsc;
+	uint64_t linux_tsc; /* what of it tracepoints gave to Linux */
 	uint16_t thief_idx; /* who had most of it */
 };
 
@@ -99,6 +100,14 @@ void bh_noise_free(struct bh_noise_report *report);
 
 /* bh_noise_advice - what to do about a thief, by its name; never NULL. */
 const char *bh_noise_advice(const struct bh_noise_thief *thief);
+
+/**
+ * bh_noise_linux_percentile - a percentile of turns, counting of each gap only what Linux took: what isolation can change
+ *
+ * In a guest the rest is the host's. Return: cycles; at most the threshold where such a turn has no gap of Linux's.
+ */
+uint64_t bh_noise_linux_percentile(const struct bh_noise_report *report, const struct bh_noise_cpu *cpu,
+                                   double percent);
 
 void bh_noise_text(const struct bh_noise_report *report, FILE *stream);
 /* bh_noise_compare_text - the first CPU against the second: the ratio of the tails. */

@@ -40,6 +40,11 @@ turns_json(const struct bh_noise_report *report, const struct bh_noise_cpu *cpu)
 		json_object_set_new(percentiles, at[i].name,
 		                    json_real(us(report, bh_hist_percentile(&cpu->turns, at[i].percent))));
 	json_object_set_new(out, "percentiles_us", percentiles);
+	json_t *linux_part = json_object();
+	for (size_t i = 0; i < BH_ARRAY_CNT(at) && report->traced; i++)
+		json_object_set_new(linux_part, at[i].name,
+		                    json_real(us(report, bh_noise_linux_percentile(report, cpu, at[i].percent))));
+	json_object_set_new(out, "linux_percentiles_us", linux_part);
 	return out;
 }
 

@@ -173,6 +173,11 @@ bh_noise_compare_text(const struct bh_noise_report *report, FILE *stream)
 		print_ratio(name, us(report, bh_hist_percentile(&first->turns, percent[i])),
 		            us(report, bh_hist_percentile(&second->turns, percent[i])), "us", stream);
 	}
+	for (size_t i = 2; i < BH_ARRAY_CNT(percent) && report->traced; i++) {
+		snprintf(name, sizeof(name), "  p%g, Linux's part", percent[i]);
+		print_ratio(name, us(report, bh_noise_linux_percentile(report, first, percent[i])),
+		            us(report, bh_noise_linux_percentile(report, second, percent[i])), "us", stream);
+	}
 	print_ratio("longest", us(report, first->turns.max), us(report, second->turns.max), "us", stream);
 	print_ratio("stolen per second", us(report, first->stolen_tsc) / seconds(report, first),
 	            us(report, second->stolen_tsc) / seconds(report, second), "us", stream);

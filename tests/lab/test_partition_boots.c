@@ -167,7 +167,7 @@ boot(int number, const char *append)
 {
 	char copy[200] = "--copy /etc/grub.d/10_linux:/etc/grub.d/10_linux";
 	if (number > 1)
-		snprintf(copy, sizeof(copy), "--copy $D/state/state.tar:/state.tar");
+		snprintf(copy, sizeof(copy), "--copy $D/state.tar:/state.tar");
 	int code =
 	        lab_sh("$LAB run --isolate '' --nvme 64M " TOOLS "%s --get /state:$D --append '%s' --timeout 120s -- "
 	               "test_partition_boots inside %d",
@@ -182,7 +182,7 @@ static void
 menu_arguments(char *out, size_t out_bytes)
 {
 	assert_int_equal(
-	        lab_sh("tar -C $D -xf $D/state/state.tar boot/grub/grub.cfg && "
+	        lab_sh("tar -C $D -xf $D/state.tar boot/grub/grub.cfg && "
 	               "sed -n 's/^[[:space:]]*linux[[:space:]]*[^ ]* root=[^ ]* //p' $D/boot/grub/grub.cfg | head -1"),
 	        0);
 	snprintf(out, out_bytes, "%s", lab.out);

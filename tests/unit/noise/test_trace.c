@@ -159,7 +159,7 @@ bytes_come_in_any_pieces(void **state)
 static void
 gap(uint64_t start_tsc, uint64_t end_tsc)
 {
-	cpu.gap[cpu.gap_cnt++] = (struct bh_noise_gap){start_tsc, end_tsc, 0};
+	cpu.gap[cpu.gap_cnt++] = (struct bh_noise_gap){.start_tsc = start_tsc, .end_tsc = end_tsc};
 }
 
 static void
@@ -327,6 +327,35 @@ hostile_traces_end(void **state)
 	assert_int_equal(cpu.how_tsc[0] + cpu.how_tsc[1] + cpu.how_tsc[2], sum);
 }
 
+/* One turn in 10,000 is longer than p99.99 says; what was outside of Linux does not count. */
+static void
+the_linux_part_has_percentiles_of_its_own(void **state)
+{
+	const struct bh_noise_report report = {.tsc_hz = 1000000000, .threshold_ns = 1000};
+	(void)state;
+	cpu.turns.count = 30000;
+	cpu.turns.bucket[bh_hist_bucket_idx(20)] = 30000;
+	gap(10000, 20000);
+	gap(30000, 90000); /* nobody of Linux */
+	gap(100000, 105000);
+	gap(200000, 203000);
+	gap(300000, 302000);
+	event(12000, "local_timer_entry: vector=236");
+	event(18000, "local_timer_exit: vector=236");
+	event(101000, "local_timer_entry: vector=236");
+	event(104000, "local_timer_exit: vector=236");
+	event(200000, "local_timer_entry: vector=236");
+	event(203000, "local_timer_exit: vector=236");
+	event(300000, "local_timer_entry: vector=236");
+	event(302000, "local_timer_exit: vector=236");
+	noise_attribute(&cpu, &trace, 0, "outside");
+	assert_int_equal(cpu.gap[0].linux_tsc, 10000);
+	assert_int_equal(cpu.gap[1].linux_tsc, 0);
+	assert_int_equal(bh_noise_linux_percentile(&report, &cpu, 100), 10000);
+	assert_int_equal(bh_noise_linux_percentile(&report, &cpu, 99.99), 2000); /* three are longer */
+	assert_int_equal(bh_noise_linux_percentile(&report, &cpu, 99.9), 20);
+}
+
 /* ---- /proc ---- */
 
 static void
@@ -405,6 +434,7 @@ main(void)
 	        T(a_task_has_the_time_between_its_switches),
 	        T(a_task_can_have_several_gaps),
 	        T(hostile_traces_end),
+	        T(the_linux_part_has_percentiles_of_its_own),
 	        T(counters_are_by_cpu_and_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
