@@ -334,6 +334,8 @@ the_linux_part_has_percentiles_of_its_own(void **state)
 	const struct bh_noise_report report = {.tsc_hz = 1000000000, .threshold_ns = 1000};
 	(void)state;
 	cpu.turns.count = 30000;
+	cpu.turns.min = 20;
+	cpu.turns.max = 60000;
 	cpu.turns.bucket[bh_hist_bucket_idx(20)] = 30000;
 	gap(10000, 20000);
 	gap(30000, 90000); /* nobody of Linux */
