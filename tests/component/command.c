@@ -119,3 +119,17 @@ command_result_free(struct command_result *result)
 	free(result->err);
 	result->out = result->err = NULL;
 }
+
+int
+command_wait_exit(pid_t pid, int timeout_ms)
+{
+	int status;
+	for (long deadline_ms = now_ms() + timeout_ms; now_ms() < deadline_ms;) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+		usleep(10000);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return -1;
+}

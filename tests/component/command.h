@@ -21,4 +21,7 @@ struct command_result {
 void command_run(const char *const *argv, int timeout_ms, struct command_result *out_result);
 void command_result_free(struct command_result *result);
 
+/* command_wait_exit - wait for a child. Return: its exit code; 1000 + the signal that ended it; -1: killed at the deadline. */
+int command_wait_exit(pid_t pid, int timeout_ms);
+
 #endif

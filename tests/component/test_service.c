@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "tests/component/command.h"
+
 #define WAIT_MS 60000
 
 static const char *program, *config;
@@ -80,20 +82,6 @@ hear(const char *prefix)
 	return NULL;
 }
 
-static int
-wait_exit(pid_t pid)
-{
-	int status;
-	for (int i = 0; i < WAIT_MS / 10; i++) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-		usleep(10000);
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return -1;
-}
-
 static void
 check_log(const char *says)
 {
@@ -136,7 +124,7 @@ a_manager_that_is_not_there_is_told_of(void **state)
 	(void)state;
 	setenv("NOTIFY_SOCKET", "/tmp/bulkhead-no-manager", 1);
 	pid_t pid = start(config, "100ms");
-	assert_int_equal(wait_exit(pid), 0);
+	assert_int_equal(command_wait_exit(pid, WAIT_MS), 0);
 	check_log("/tmp/bulkhead-no-manager");
 }
 
@@ -150,7 +138,7 @@ what_cannot_start_says_why(void **state)
 	text = hear("STATUS=");
 	assert_non_null(text);
 	assert_non_null(strstr(text, "/nowhere/cell.conf"));
-	assert_int_not_equal(wait_exit(pid), 0);
+	assert_int_not_equal(command_wait_exit(pid, WAIT_MS), 0);
 }
 
 static void
@@ -174,7 +162,7 @@ a_cell_is_ready_alive_and_stopping(void **state)
 	text = hear("STOPPING=1");
 	assert_non_null(text);
 	assert_non_null(strstr(text, "\nEXTEND_TIMEOUT_USEC="));
-	assert_int_equal(wait_exit(pid), 0);
+	assert_int_equal(command_wait_exit(pid, WAIT_MS), 0);
 }
 
 /* It never reads: its queue is full before the first message. */
@@ -192,7 +180,7 @@ a_manager_that_hangs_holds_nothing_up(void **state)
 	setenv("WATCHDOG_USEC", "400000", 1);
 	pid_t pid = start(config, "1500ms");
 	unsetenv("WATCHDOG_USEC");
-	assert_int_equal(wait_exit(pid), 0);
+	assert_int_equal(command_wait_exit(pid, WAIT_MS), 0);
 	close(fd);
 }
 

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "tests/component/cell_run.h"
+#include "tests/component/command.h"
 
 #define WAIT_MS 30000
 
@@ -96,20 +97,6 @@ read_until(int fd, const char *text, char *out, size_t out_bytes)
 	return true;
 }
 
-static int
-wait_exit(pid_t pid)
-{
-	int status;
-	for (int i = 0; i < WAIT_MS / 10; i++) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-		sleep_ms(10);
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return -1;
-}
-
 /* Processes that execute the program or the cell of this test: supervisor, device, cell. */
 static int
 processes(void)
@@ -151,7 +138,7 @@ check_signal(int signal_number)
 	/* As the terminal does it: to the whole group. */
 	assert_int_equal(kill(-pid, signal_number), 0);
 	assert_true(read_until(fd, NULL, text, sizeof(text)));
-	int code = wait_exit(pid);
+	int code = command_wait_exit(pid, WAIT_MS);
 	close(fd);
 	if (code != 0)
 		print_message("%s\n", text);
@@ -181,7 +168,7 @@ test_signal_while_starting(void **state)
 		sleep_ms(delay_ms);
 		kill(-pid, SIGINT);
 		assert_true(read_until(fd, NULL, text, sizeof(text)));
-		int code = wait_exit(pid);
+		int code = command_wait_exit(pid, WAIT_MS);
 		close(fd);
 		/* Before the program catches signals, SIGINT ends it as any other. */
 		if (code != 0 && code != 1 && code != 1000 + SIGINT)
@@ -203,7 +190,7 @@ test_kill_9_at_any_moment(void **state)
 		pid_t pid = start(&fd);
 		sleep_ms(delay_ms);
 		kill(pid, SIGKILL);
-		assert_int_equal(wait_exit(pid), 1000 + SIGKILL);
+		assert_int_equal(command_wait_exit(pid, WAIT_MS), 1000 + SIGKILL);
 		close(fd);
 		check_nothing_left();
 	}

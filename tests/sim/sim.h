@@ -71,7 +71,7 @@ int sim_turn_exit_code(unsigned core_idx);
 uint64_t sim_now_ns(void);
 uint64_t sim_point_cnt(void);
 
-/* sim_active - something changed: idle time is not skipped for now. */
+/* sim_active - something changed: every core counts as busy again, and the next skip of idle time is the shortest one. */
 void sim_active(void);
 
 /* sim_core_idx - the core whose turn it is; 0 before the first. */

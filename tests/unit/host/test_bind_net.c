@@ -10,27 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/host/fake_kernel.h"
-
-static struct bh_bind_finding finding[BH_BIND_FINDINGS_MAX];
-
-static int
-check(void)
-{
-	struct bh_error error;
-	int cnt = bh_bind_check(fake.root, NIC, finding, &error);
-	for (int i = 0; i < cnt; i++)
-		print_message("  %s: %s\n", finding[i].reason, finding[i].evidence);
-	return cnt;
-}
-
-static void
-only(const char *reason, const char *evidence)
-{
-	assert_int_equal(check(), 1);
-	assert_string_equal(finding[0].reason, reason);
-	assert_non_null(strstr(finding[0].evidence, evidence));
-}
+#include "tests/unit/host/fake_guard.h"
 
 #define ROUTE_HEAD "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
 #define ZERO32     "00000000000000000000000000000000"
@@ -55,16 +35,16 @@ static void
 test_default_ipv4(void **state)
 {
 	ipv4_route("eth0", "00000000", "0003", "00000000");
-	only("default-route", "eth0 carries the IPv4 default route (/proc/net/route)");
+	guard_only(NIC, "default-route", "eth0 carries the IPv4 default route (/proc/net/route)");
 	ipv4_route("eth0", "00000080", "0003", "00000080");
-	only("default-route", "eth0");
+	guard_only(NIC, "default-route", "eth0");
 }
 
 static void
 test_default_ipv6(void **state)
 {
 	ipv6_route("eth0", "00", "00450003");
-	only("default-route", "eth0 carries the IPv6 default route (/proc/net/ipv6_route)");
+	guard_only(NIC, "default-route", "eth0 carries the IPv6 default route (/proc/net/ipv6_route)");
 }
 
 static void
@@ -73,9 +53,9 @@ test_default_other_table(void **state)
 	strcpy(fake.default_route[0], "eth7");
 	strcpy(fake.default_route[1], "eth0");
 	fake.default_cnt = 2;
-	only("default-route", "eth0 carries the default route (RTM_GETROUTE)");
+	guard_only(NIC, "default-route", "eth0 carries the default route (RTM_GETROUTE)");
 	fake.default_cnt = -EPERM;
-	only("unreadable", "rtnetlink");
+	guard_only(NIC, "unreadable", "rtnetlink");
 }
 
 static void
@@ -83,12 +63,12 @@ test_no_default(void **state)
 {
 	ipv4_route("eth0", "0000000A", "0001", "000000FF");
 	ipv6_route("eth0", "40", "00000001");
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 	ipv4_route("eth01", "00000000", "0003", "00000000");
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 	ipv4_route("eth0", "00000000", "0203", "00000000"); /* reject */
 	ipv6_route("eth0", "00", "00200200");
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 }
 
 static void
@@ -102,9 +82,9 @@ test_default_over_bond_bridge_vlan(void **state)
 	fake_upper("br0", "br0.10");
 	fake_upper("br0.10", "eth0"); /* a circle */
 	ipv4_route("bond0", "00000000", "0003", "00000000");
-	only("default-route", "bond0, which lies on eth0, carries the IPv4 default route");
+	guard_only(NIC, "default-route", "bond0, which lies on eth0, carries the IPv4 default route");
 	ipv4_route("br0.10", "00000000", "0003", "00000000");
-	only("default-route", "br0.10, which lies on eth0, carries the IPv4 default route");
+	guard_only(NIC, "default-route", "br0.10, which lies on eth0, carries the IPv4 default route");
 }
 
 /* Little-endian words: 10.0.2.15 is 0F02000A. */
@@ -118,11 +98,11 @@ test_ssh_port_22(void **state)
 {
 	fake_add_address("eth0", "10.0.2.15");
 	fake_file(fake.root, "/proc/net/tcp", TCP("0F02000A", "0016", "0202000A", "01", "77"));
-	only("ssh-session", "eth0 carries an ssh session from 10.0.2.2 (/proc/net/tcp, port 22)");
+	guard_only(NIC, "ssh-session", "eth0 carries an ssh session from 10.0.2.2 (/proc/net/tcp, port 22)");
 	fake_file(fake.root, "/proc/net/tcp", TCP("0F02000A", "0016", "0202000A", "0A", "77")); /* listens */
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 	fake_file(fake.root, "/proc/net/tcp", TCP("0F02000A", "0017", "0202000A", "01", "77")); /* another port */
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 }
 
 static void
@@ -132,7 +112,7 @@ test_ssh_other_port_by_server(void **state)
 	fake_process(50, 1, "sshd-session");
 	fake_link(fake.root, "/proc/50/fd/4", "socket:[77]");
 	fake_file(fake.root, "/proc/net/tcp", TCP("0F02000A", "08AE", "0202000A", "01", "77"));
-	only("ssh-session", "port 2222");
+	guard_only(NIC, "ssh-session", "port 2222");
 }
 
 static void
@@ -141,12 +121,12 @@ test_ssh_ipv6_and_mapped(void **state)
 	fake_add_address("eth0", "fd00::1");
 	fake_file(fake.root, "/proc/net/tcp6",
 	          TCP("000000FD000000000000000001000000", "0016", "000000FD000000000000000002000000", "01", "9"));
-	only("ssh-session", "from fd00::2");
+	guard_only(NIC, "ssh-session", "from fd00::2");
 	fake.address_cnt = 0;
 	fake_add_address("eth0", "10.0.2.15");
 	fake_file(fake.root, "/proc/net/tcp6",
 	          TCP("0000000000000000FFFF00000F02000A", "0016", "0000000000000000FFFF00000202000A", "01", "9"));
-	only("ssh-session", "from 10.0.2.2");
+	guard_only(NIC, "ssh-session", "from 10.0.2.2");
 }
 
 static void
@@ -155,14 +135,14 @@ test_ssh_environment(void **state)
 	static const char environ[] = "PATH=/bin\0SSH_CONNECTION=10.0.2.2 50000 10.0.2.15 22\0HOME=/\0";
 	fake_add_address("eth0", "10.0.2.15");
 	fake_bytes(fake.root, "/proc/self/environ", environ, sizeof(environ) - 1);
-	only("ssh-session", "from 10.0.2.2 (SSH_CONNECTION in /proc/self/environ)");
+	guard_only(NIC, "ssh-session", "from 10.0.2.2 (SSH_CONNECTION in /proc/self/environ)");
 	/* sudo takes it from us; the shell above still has it */
 	fake_bytes(fake.root, "/proc/self/environ", "PATH=/bin", 10);
 	fake_file(fake.root, "/proc/self/stat", "100 (bulkhead) R 99 1 1\n");
 	fake_process(99, 98, "sudo) (");
 	fake_process(98, 1, "bash");
 	fake_bytes(fake.root, "/proc/98/environ", environ, sizeof(environ) - 1);
-	only("ssh-session", "/proc/98/environ");
+	guard_only(NIC, "ssh-session", "/proc/98/environ");
 }
 
 static void
@@ -170,11 +150,11 @@ test_ssh_by_route(void **state)
 {
 	static const char environ[] = "SSH_CONNECTION=192.0.2.1 50000 203.0.113.5 22";
 	fake_bytes(fake.root, "/proc/self/environ", environ, sizeof(environ));
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 	strcpy(fake.route, "eth0"); /* the address is on lo, the way to the peer is ours */
-	only("ssh-session", "from 192.0.2.1");
+	guard_only(NIC, "ssh-session", "from 192.0.2.1");
 	strcpy(fake.route, "eth1");
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 }
 
 static void
@@ -184,7 +164,7 @@ test_ssh_over_bond(void **state)
 	fake_upper("eth0", "bond0");
 	fake_add_address("bond0", "10.0.2.15");
 	fake_file(fake.root, "/proc/net/tcp", TCP("0F02000A", "0016", "0202000A", "01", "77"));
-	only("ssh-session", "bond0, which lies on eth0, carries an ssh session");
+	guard_only(NIC, "ssh-session", "bond0, which lies on eth0, carries an ssh session");
 }
 
 static void
@@ -201,20 +181,20 @@ test_hostile_files(void **state)
 	          line + 4000);
 	fake_file(fake.root, "/proc/self/environ", "SSH_CONNECTION=%s", line);
 	fake_file(fake.root, "/proc/self/stat", "no parenthesis");
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 	fake_file(fake.root, "/proc/self/environ", "SSH_CONNECTION=");
 	fake_file(fake.root, "/proc/self/stat", "1 (x) S 5 1\n");
 	fake_process(5, 5, "own parent");
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 }
 
 static void
 test_no_interface(void **state)
 {
 	fake_gone(fake.root, "/sys/class/net/eth0");
-	only("no-interface", "its driver is e1000e, and no network interface of it shows here");
+	guard_only(NIC, "no-interface", "its driver is e1000e, and no network interface of it shows here");
 	fake_gone(fake.root, "/sys/bus/pci/devices/" NIC "/driver");
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 }
 
 static void
@@ -223,12 +203,12 @@ test_class_and_function(void **state)
 	fake_file(fake.root, "/sys/bus/pci/devices/" NIC "/class", "0x030000\n");
 	fake_file(fake.root, "/sys/bus/pci/devices/" NIC "/boot_vga", "1\n");
 	fake_file(fake.root, "/sys/bus/pci/devices/" NIC "/sriov_numvfs", "4\n");
-	assert_int_equal(check(), 3);
-	assert_string_equal(finding[0].reason, "class");
-	assert_non_null(strstr(finding[0].evidence, "display"));
-	assert_string_equal(finding[1].reason, "boot-display");
-	assert_string_equal(finding[2].reason, "vfs");
-	assert_non_null(strstr(finding[2].evidence, "4 virtual functions"));
+	assert_int_equal(guard_check(NIC), 3);
+	assert_string_equal(guard_finding[0].reason, "class");
+	assert_non_null(strstr(guard_finding[0].evidence, "display"));
+	assert_string_equal(guard_finding[1].reason, "boot-display");
+	assert_string_equal(guard_finding[2].reason, "vfs");
+	assert_non_null(strstr(guard_finding[2].evidence, "4 virtual functions"));
 }
 
 static void
@@ -240,7 +220,7 @@ test_notes(void **state)
 	fake_pci(fake.root, "0000:02:00.1", 0x8086, 0x10d3, 0x020000, "e1000e", 7);
 	fake_pci(fake.root, "0000:00:1c.0", 0x8086, 0x10d3, 0x060400, "pcieport", 7);
 	fake_pci(fake.root, "0000:02:00.2", 0x8086, 0x10d3, 0x020000, "vfio-pci", 7);
-	assert_int_equal(check(), 0);
+	assert_int_equal(guard_check(NIC), 0);
 	assert_int_equal(bh_bind_notes(fake.root, NIC, note, NULL), 2);
 	assert_string_equal(note[0].evidence, "eth0 has 2 IP addresses, which go with it");
 	assert_non_null(strstr(note[1].evidence, "IOMMU group 7 also holds 0000:02:00.1 (network, driver e1000e)"));

@@ -230,7 +230,7 @@ FIBER_TEST(test_removal_during_reset)
 }
 
 /* What the device does with an Abort. */
-static enum { ABORT_WORKS, ABORT_IGNORED, ABORT_SILENT, ABORT_TOO_LATE } abort_script;
+static enum abort_script { ABORT_WORKS, ABORT_IGNORED, ABORT_SILENT, ABORT_TOO_LATE } abort_script;
 
 static enum fake_verdict
 on_abort(struct fake *self, uint32_t sqid, const struct nvme_sqe *cmd, struct nvme_cqe *cqe)
@@ -256,12 +256,18 @@ on_abort(struct fake *self, uint32_t sqid, const struct nvme_sqe *cmd, struct nv
 	}
 }
 
+static void
+abort_rig_open(struct rig *rig, enum abort_script script)
+{
+	rig_open(rig, NULL, 8);
+	fake.hook = on_abort;
+	abort_script = script;
+}
+
 FIBER_TEST(test_timeout_abort_works)
 {
 	struct rig rig;
-	rig_open(&rig, NULL, 8);
-	fake.hook = on_abort;
-	abort_script = ABORT_WORKS;
+	abort_rig_open(&rig, ABORT_WORKS);
 	uint64_t begin_tsc = bh_clock_now_tsc();
 	hold_reads(&rig);
 	all_ended(&rig, BH_NVME_STATUS_TIMED_OUT);
@@ -276,9 +282,7 @@ FIBER_TEST(test_timeout_abort_works)
 FIBER_TEST(test_timeout_command_was_just_late)
 {
 	struct rig rig;
-	rig_open(&rig, NULL, 8);
-	fake.hook = on_abort;
-	abort_script = ABORT_TOO_LATE;
+	abort_rig_open(&rig, ABORT_TOO_LATE);
 	hold_reads(&rig);
 	all_ended(&rig, 0);
 	assert_int_equal(fake_counter("reset"), 0);
@@ -289,9 +293,7 @@ FIBER_TEST(test_timeout_command_was_just_late)
 FIBER_TEST(test_timeout_abort_does_not_help)
 {
 	struct rig rig;
-	rig_open(&rig, NULL, 8);
-	fake.hook = on_abort;
-	abort_script = ABORT_IGNORED;
+	abort_rig_open(&rig, ABORT_IGNORED);
 	hold_reads(&rig);
 	all_ended(&rig, BH_NVME_STATUS_TIMED_OUT);
 	assert_int_equal(fake_counter("command_timeout"), HELD);
@@ -404,9 +406,7 @@ FIBER_TEST(test_waiting_fibers_and_reset)
 FIBER_TEST(test_delete_waits_for_commands)
 {
 	struct rig rig;
-	rig_open(&rig, NULL, 8);
-	fake.hook = on_abort;
-	abort_script = ABORT_WORKS;
+	abort_rig_open(&rig, ABORT_WORKS);
 	hold_reads(&rig);
 	assert_int_equal(bh_nvme_qpair_delete(rig.qp), 0);
 	for (int i = 0; i < HELD; i++) {
