@@ -67,12 +67,14 @@ read_some(const char *path, char *out, size_t out_bytes)
 static int
 line_of(char *out, size_t out_bytes, const char *path)
 {
-	char text[BH_SYS_TEXT_BYTES + 1];
+	char text[BH_SYS_LINE_BYTES + 1];
 	ssize_t got = read_some(path, text, sizeof(text) - 1);
 	if (got < 0)
 		return (int)got;
 	text[got] = '\0';
 	size_t bytes = strcspn(text, "\n");
+	if (bytes == BH_SYS_LINE_BYTES)
+		return -E2BIG;
 	while (bytes > 0 && (text[bytes - 1] == ' ' || text[bytes - 1] == '\t'))
 		bytes--;
 	if (bytes >= out_bytes)

@@ -15,6 +15,7 @@
 #define BH_SYS_NAMES_MAX  65536u
 #define BH_SYS_FILE_MAX   (UINT32_C(16) << 20)
 #define BH_SYS_TEXT_BYTES 256
+#define BH_SYS_LINE_BYTES 4096 /* the longest line that is read: a kernel's command line, a list of 1024 CPUs */
 
 /* A folder's entries, sorted, without those that start with a dot and those whose name is too long. */
 struct bh_sys_names {
