@@ -185,11 +185,10 @@ parse(struct bh_journal *journal, char *text, size_t *out_good_bytes, struct bh_
 	return 0;
 }
 
-int
-bh_journal_open(const char *root, struct bh_journal *out, struct bh_error *error)
+static int
+load(const char *root, struct bh_journal *out, size_t *out_good_bytes, struct bh_error *error)
 {
-	char path[BH_SYS_PATH_BYTES], *text;
-	size_t good_bytes = 0;
+	char *text;
 	*out = (struct bh_journal){.root = root, .fd = -1};
 	int64_t len = bh_sys_load(&text, root, BH_JOURNAL_PATH);
 	if (len == -ENOENT)
@@ -197,9 +196,30 @@ bh_journal_open(const char *root, struct bh_journal *out, struct bh_error *error
 	if (len < 0)
 		return cannot(error, (int)len, "read");
 	int err = strlen(text) == (size_t)len
-	                  ? parse(out, text, &good_bytes, error)
+	                  ? parse(out, text, out_good_bytes, error)
 	                  : bh_error_set(error, "E223", -EBADMSG, BH_JOURNAL_PATH " is damaged: it has zero bytes");
 	free(text);
+	return err;
+}
+
+int
+bh_journal_read(const char *root, struct bh_journal *out, struct bh_error *error)
+{
+	size_t good_bytes = 0;
+	int err = load(root, out, &good_bytes, error);
+	if (err != 0)
+		bh_journal_close(out);
+	return err;
+}
+
+int
+bh_journal_open(const char *root, struct bh_journal *out, struct bh_error *error)
+{
+	char path[BH_SYS_PATH_BYTES];
+	size_t good_bytes = 0;
+	int err = load(root, out, &good_bytes, error);
+	if (err == -ENOENT)
+		return err;
 	if (err == 0)
 		err = path_of(out, path);
 	if (err == 0 && (out->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)) < 0 && errno != EROFS &&

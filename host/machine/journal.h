@@ -60,6 +60,9 @@ struct bh_journal {
  */
 BH_MUST_CHECK int bh_journal_open(const char *root, struct bh_journal *out, struct bh_error *error);
 
+/* bh_journal_read - the same to look at only: nothing is cut off or written, and no lock is needed. Return: as bh_journal_open. */
+BH_MUST_CHECK int bh_journal_read(const char *root, struct bh_journal *out, struct bh_error *error);
+
 /* bh_journal_create - begin one; there must be none. Return: 0; a negative errno (E221), and nothing is left. */
 BH_MUST_CHECK int bh_journal_create(const char *root, const struct bh_wants *wants, struct bh_journal *out,
                                     struct bh_error *error);

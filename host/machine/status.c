@@ -178,7 +178,7 @@ bh_status_read(const char *root, struct bh_status *out, struct bh_error *error)
 {
 	struct bh_journal journal;
 	*out = (struct bh_status){0};
-	int err = bh_journal_open(root, &journal, error);
+	int err = bh_journal_read(root, &journal, error);
 	if (err == -EACCES)
 		return bh_error_set(error, "E226", err, "the journal " BH_JOURNAL_PATH " is root's: run it as root");
 	if (err != 0 && err != -ENOENT)
