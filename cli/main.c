@@ -20,6 +20,7 @@ static const struct command {
         {"devices", cmd_devices, "list PCI devices, and whether a cell can have them"},
         {"bind", cmd_bind, "take devices from their Linux drivers, for cells"},
         {"unbind", cmd_unbind, "give devices back to the drivers that were there"},
+        {"doctor", cmd_doctor, "say what keeps CPUs from being quiet, and how to mend it"},
         {"plan", cmd_plan, "show what apply would change, write by write"},
         {"apply", cmd_apply, "take CPUs, memory and devices from Linux, with a journal"},
         {"status", cmd_status, "show what is partitioned: wanted, booted, effective"},

@@ -22,5 +22,6 @@ extern const struct bh_error_entry bh_errors_lab[];
 extern const struct bh_error_entry bh_errors_machine[];
 extern const struct bh_error_entry bh_errors_noise[];
 extern const struct bh_error_entry bh_errors_units[];
+extern const struct bh_error_entry bh_errors_doctor[];
 
 #endif
