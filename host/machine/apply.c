@@ -47,7 +47,8 @@ asked_to_end(void)
 static int
 step_failed(struct bh_applying *run, const struct bh_change *change, int err, const char *now)
 {
-	if (run->error->text[0] != '\0' && (change->kind == BH_CHANGE_DEVICE || change->kind == BH_CHANGE_IRQBALANCE))
+	if (run->error->text[0] != '\0' && (change->kind == BH_CHANGE_DEVICE || change->kind == BH_CHANGE_IRQBALANCE ||
+	                                    change->kind == BH_CHANGE_SLICE))
 		return err; /* they have said why */
 	if (now != NULL)
 		return bh_error_set(run->error, "E230", -EIO,

@@ -13,10 +13,12 @@
 #include "host/machine/file.h"
 #include "host/machine/grub.h"
 #include "host/machine/irqbalance.h"
+#include "host/machine/slices.h"
 
 static const char *const kind_name[BH_CHANGE_KINDS] = {
-        [BH_CHANGE_SYS] = "sys",   [BH_CHANGE_GROUP] = "group",   [BH_CHANGE_CONTROLLER] = "controller",
-        [BH_CHANGE_FILE] = "file", [BH_CHANGE_DEVICE] = "device", [BH_CHANGE_IRQBALANCE] = "irqbalance",
+        [BH_CHANGE_SYS] = "sys",     [BH_CHANGE_GROUP] = "group",   [BH_CHANGE_CONTROLLER] = "controller",
+        [BH_CHANGE_FILE] = "file",   [BH_CHANGE_DEVICE] = "device", [BH_CHANGE_IRQBALANCE] = "irqbalance",
+        [BH_CHANGE_SLICE] = "slice",
 };
 
 const char *
@@ -75,7 +77,16 @@ linux_generate(const char *root, const char *params, char **out_cfg, struct bh_e
 	return bh_grub_generate(root, NULL, params, out_cfg, error);
 }
 
-const struct bh_change_ops bh_change_ops_linux = {linux_make_group, linux_remove_group, linux_write, linux_generate};
+static int
+linux_write_slice(const char *root, const char *name, const char *list, struct bh_error *error)
+{
+	struct bh_cpus cpus;
+	int err = bh_cpus_parse_list(list != NULL ? list : "", &cpus);
+	return err != 0 ? err : bh_slices_write(root, NULL, name, list != NULL ? &cpus : NULL, error);
+}
+
+const struct bh_change_ops bh_change_ops_linux = {linux_make_group, linux_remove_group, linux_write, linux_write_slice,
+                                                  linux_generate};
 const struct bh_change_ops *bh_change_ops = &bh_change_ops_linux;
 
 /* ---- reading ---- */
@@ -160,6 +171,17 @@ read_irqbalance(const char *root, char **out)
 	return err != 0 ? err : dup_text(bh_cpus_list(&cpus, list), out);
 }
 
+static int
+read_slice(const char *root, const char *name, char **out)
+{
+	char list[BH_CPUS_TEXT_BYTES];
+	struct bh_cpus cpus;
+	struct bh_error ignored;
+	bool is_set;
+	int err = bh_slices_read(root, name, &is_set, &cpus, &ignored);
+	return err != 0 || !is_set ? err : dup_text(bh_cpus_list(&cpus, list), out);
+}
+
 int
 bh_change_read(const char *root, enum bh_change_kind kind, const char *path, char **out)
 {
@@ -177,6 +199,8 @@ bh_change_read(const char *root, enum bh_change_kind kind, const char *path, cha
 		return read_device(root, path, out);
 	case BH_CHANGE_IRQBALANCE:
 		return read_irqbalance(root, out);
+	case BH_CHANGE_SLICE:
+		return read_slice(root, path, out);
 	case BH_CHANGE_KINDS:
 		break;
 	}
@@ -230,6 +254,8 @@ bh_change_write(const char *root, enum bh_change_kind kind, const char *path, co
 		return write_device(root, path, value, error);
 	case BH_CHANGE_IRQBALANCE:
 		return write_irqbalance(root, value, error);
+	case BH_CHANGE_SLICE:
+		return bh_change_ops->write_slice(root, path, value, error);
 	case BH_CHANGE_KINDS:
 		break;
 	}
@@ -271,7 +297,7 @@ bh_change_same(enum bh_change_kind kind, const char *path, const char *a, const 
 		return a == b;
 	if (strcmp(a, b) == 0)
 		return true;
-	if (kind == BH_CHANGE_IRQBALANCE || (kind == BH_CHANGE_SYS && is_list(path)))
+	if (kind == BH_CHANGE_IRQBALANCE || kind == BH_CHANGE_SLICE || (kind == BH_CHANGE_SYS && is_list(path)))
 		return bh_cpus_parse_list(a, &first) == 0 && bh_cpus_parse_list(b, &second) == 0 &&
 		       bh_cpus_equal(&first, &second);
 	if (kind == BH_CHANGE_SYS && is_mask(path))
@@ -315,6 +341,9 @@ bh_change_shell(FILE *out, enum bh_change_kind kind, const char *path, const cha
 		break;
 	case BH_CHANGE_IRQBALANCE:
 		fprintf(out, "# irqbalance, by its socket: settings cpus %s\n", value != NULL ? value : "NULL");
+		break;
+	case BH_CHANGE_SLICE:
+		fprintf(out, "systemctl set-property --runtime %s AllowedCPUs=%s\n", path, value != NULL ? value : "");
 		break;
 	case BH_CHANGE_KINDS:
 		break;

@@ -25,7 +25,8 @@ enum bh_change_kind {
 	BH_CHANGE_FILE = 3,       /* a whole file on a disk: outlives a reboot */
 	BH_CHANGE_DEVICE = 4,     /* a PCI address: its driver, "" none */
 	BH_CHANGE_IRQBALANCE = 5, /* the list of CPUs that a running irqbalance leaves alone */
-	BH_CHANGE_KINDS = 6,
+	BH_CHANGE_SLICE = 6,      /* the CPUs that systemd gives a slice or scope for now; NULL: as its unit says */
+	BH_CHANGE_KINDS = 7,
 };
 
 /* One step of a plan. */
@@ -58,7 +59,7 @@ BH_MUST_CHECK int bh_change_read(const char *root, enum bh_change_kind kind, con
 /**
  * bh_change_write - make the value stand there; reading it back is the caller's
  * A disk's file is replaced as a whole and flushed, its folder as well; NULL removes it.
- * Return: 0 or a negative errno; `error` is filled for devices and irqbalance only.
+ * Return: 0 or a negative errno; `error` is filled for devices, irqbalance and slices only.
  */
 BH_MUST_CHECK int bh_change_write(const char *root, enum bh_change_kind kind, const char *path, const char *value,
                                   struct bh_error *error);
@@ -77,6 +78,7 @@ struct bh_change_ops {
 	int (*make_group)(const char *path);
 	int (*remove_group)(const char *path);
 	int (*write)(const char *path, const char *text); /* of BH_CHANGE_SYS */
+	int (*write_slice)(const char *root, const char *name, const char *list, struct bh_error *error);
 	/* GRUB's configuration, from the files that stand there now; params "": without ours. */
 	int (*generate)(const char *root, const char *params, char **out_cfg, struct bh_error *error);
 };

@@ -10,6 +10,7 @@
 
 #include "host/machine/irqbalance.h"
 #include "host/machine/plan_private.h"
+#include "host/machine/slices.h"
 
 #define CPU_DIR  "/sys/devices/system/cpu"
 #define NODE_DIR "/sys/devices/system/node"
@@ -28,6 +29,37 @@ add(struct bh_plan *plan, const struct bh_step *step, const char *want, const ch
 	return len < 0 || len >= (int)sizeof(path) ? -ENAMETOOLONG : bh_plan_add(plan, step, false, path, want);
 }
 
+/* What a list or mask is without the cells' CPUs; if nothing remains, all of the host's. */
+static struct bh_cpus
+without(const struct bh_plan *plan, const struct bh_cpus *now)
+{
+	const struct bh_cpus left = bh_cpus_and(now, &plan->host);
+	return bh_cpus_empty(&left) ? plan->host : left;
+}
+
+/* Where systemd rules, it is told as well: it writes the groups of its slices anew when a unit changes. */
+static int
+plan_slices(struct bh_plan *plan)
+{
+	static const struct bh_step step = {BH_CHANGE_SLICE, "cpus", "systemd keeps its units on Linux's CPUs", true};
+	char list[BH_CPUS_TEXT_BYTES];
+	struct bh_sys_names names;
+	struct bh_error ignored;
+	int err = bh_slices_list(plan->root, &names, &ignored);
+	if (err != 0)
+		return 0; /* the partition keeps them away in any case */
+	for (size_t i = 0; i < names.cnt && err == 0; i++) {
+		struct bh_cpus now;
+		bool is_set;
+		if (bh_slices_read(plan->root, names.name[i], &is_set, &now, &ignored) != 0)
+			continue;
+		const struct bh_cpus want = is_set ? without(plan, &now) : plan->host;
+		err = bh_plan_add(plan, &step, false, names.name[i], bh_cpus_list(&want, list));
+	}
+	bh_sys_names_free(&names);
+	return err;
+}
+
 int
 bh_plan_cpus(struct bh_plan *plan)
 {
@@ -40,21 +72,15 @@ bh_plan_cpus(struct bh_plan *plan)
 	char list[BH_CPUS_TEXT_BYTES];
 	if (!bh_plan_has_cpuset(plan->root))
 		return 0;
-	int err = bh_plan_add(plan, &controller, false, BH_CGROUP "/cgroup.subtree_control", "on");
+	int err = plan_slices(plan);
+	if (err == 0)
+		err = bh_plan_add(plan, &controller, false, BH_CGROUP "/cgroup.subtree_control", "on");
 	if (err == 0)
 		err = bh_plan_add(plan, &group, false, BH_PARTITION_GROUP, "present");
 	if (err == 0)
 		err = bh_plan_add(plan, &file, true, BH_PARTITION_GROUP "/cpuset.cpus",
 		                  bh_cpus_list(&plan->wants.cpus, list));
 	return err != 0 ? err : bh_plan_add(plan, &file, true, BH_PARTITION_GROUP "/cpuset.cpus.partition", "isolated");
-}
-
-/* What a list or mask is without the cells' CPUs; if nothing remains, all of the host's. */
-static struct bh_cpus
-without(const struct bh_plan *plan, const struct bh_cpus *now)
-{
-	const struct bh_cpus left = bh_cpus_and(now, &plan->host);
-	return bh_cpus_empty(&left) ? plan->host : left;
 }
 
 /* A file with a mask that names one of the cells' CPUs, with the bits of CPUs that could still come kept. */

@@ -75,7 +75,24 @@ generate(const char *root, const char *params, char **out_cfg, struct bh_error *
 	return *out_cfg != NULL ? 0 : -ENOMEM;
 }
 
-static const struct bh_change_ops ops = {make_group, remove_group, write_file, generate};
+/* systemd's file of a run-time property (systemctl(1), set-property). */
+static int
+write_slice(const char *root, const char *name, const char *list, struct bh_error *error)
+{
+	char path[160];
+	(void)error;
+	snprintf(path, sizeof(path), "/run/systemd/system.control/%s.d/50-AllowedCPUs.conf", name);
+	if (list != NULL)
+		fake_file(root, path,
+		          "# This is a drop-in unit file extension, created via \"systemctl "
+		          "set-property\"\n[%s]\nAllowedCPUs=%s\n",
+		          strstr(name, ".slice") != NULL ? "Slice" : "Scope", list);
+	else
+		fake_gone(root, path);
+	return 0;
+}
+
+static const struct bh_change_ops ops = {make_group, remove_group, write_file, write_slice, generate};
 
 static void
 make_machine(void)
@@ -136,6 +153,20 @@ machine_start(void **state)
 	snprintf(machine.wants.device[0], sizeof(machine.wants.device[0]), NVME);
 	bh_change_ops = &ops;
 	return err;
+}
+
+void
+machine_add_systemd(void)
+{
+	static const char *const name[] = {"system.slice", "user.slice", "init.scope"};
+	fake_folder(fake.root, "/run/systemd/system");
+	for (size_t i = 0; i < BH_ARRAY_CNT(name); i++) {
+		char path[128];
+		snprintf(path, sizeof(path), "/sys/fs/cgroup/%s/cgroup.procs", name[i]);
+		fake_file(fake.root, path, "%s", "1\n");
+		snprintf(path, sizeof(path), "/run/systemd/system.control/%s.d", name[i]);
+		fake_folder(fake.root, path);
+	}
 }
 
 void

@@ -27,6 +27,9 @@ extern struct machine machine;
 int machine_start(void **state);
 int machine_stop(void **state);
 
+/* machine_add_systemd - as the first process, with its slices. */
+void machine_add_systemd(void);
+
 /* machine_add_grub - a boot loader, and the full level. */
 void machine_add_grub(void);
 

@@ -93,6 +93,21 @@ the_full_level_too(void **state)
 }
 
 static void
+systemd_is_told_and_told_again(void **state)
+{
+	machine_add_systemd();
+	char *shot = machine_shot();
+	assert_int_equal(machine_apply(), 0);
+	assert_string_equal(machine.plan.change[0].path, "init.scope");
+	assert_non_null(strstr(fake_text(fake.root, "/run/systemd/system.control/user.slice.d/50-AllowedCPUs.conf"),
+	                       "AllowedCPUs=0-1\n"));
+	assert_int_equal(machine_restore(), 0);
+	assert_true(machine_is(shot));
+	free(shot);
+	killed_at_each_point_of_apply_it_is_restored(state);
+}
+
+static void
 without_grub_s_tools_all_is_put_back(void **state)
 {
 	(void)state;
@@ -458,6 +473,7 @@ main(void)
 	        T(killed_at_each_point_of_restore_it_goes_on),
 	        T(killed_and_applied_again_it_is_restored_to_the_first_state),
 	        T(the_full_level_too),
+	        T(systemd_is_told_and_told_again),
 	        T(without_grub_s_tools_all_is_put_back),
 	        T(a_menu_made_anew_is_made_without_ours),
 	        T(refused_at_each_write_it_is_put_back_or_told),
