@@ -97,9 +97,11 @@ test_first_boot(void **state)
 	write_file(BEFORE, before);
 	free(before);
 	make_load_script();
+	assert_int_equal(run("bulkhead doctor " CONFIG), 3);
 	noise_under_load();
 	assert_int_equal(run("bulkhead apply " CONFIG " --yes"), 0);
 	assert_int_equal(run("bulkhead status"), 0);
+	assert_int_equal(run("bulkhead doctor " CONFIG), 0);
 	noise_under_load();
 	assert_int_equal(run("bulkhead plan " CONFIG " --level full"), 0);
 	assert_int_equal(run("bulkhead apply " CONFIG " --level full --yes"), 5);
@@ -117,6 +119,7 @@ test_second_boot(void **state)
 	assert_int_equal(run("bulkhead status"), 3); /* the live part went with the boot */
 	assert_int_equal(run("bulkhead restore --boot"), 0);
 	assert_int_equal(run("bulkhead status"), 0);
+	assert_int_equal(run("bulkhead doctor " CONFIG), 0);
 	noise_under_load();
 	assert_int_equal(run("bulkhead restore"), 0);
 	assert_int_equal(run("bulkhead status"), 0);
