@@ -148,8 +148,8 @@ start(const struct bh_tool *tool, const char *path, const char *const *argv, str
 static int
 make_room(struct kept *kept, size_t piece_bytes)
 {
-	if (kept->tail && kept->used + piece_bytes >= BH_TOOL_SAID_BYTES) {
-		size_t keep = BH_MIN(kept->used, (size_t)BH_TOOL_SAID_BYTES / 2);
+	if (kept->tail && kept->used > BH_TOOL_SAID_BYTES / 2 && kept->used + piece_bytes >= BH_TOOL_SAID_BYTES) {
+		const size_t keep = BH_TOOL_SAID_BYTES / 2;
 		memmove(kept->text, kept->text + kept->used - keep, keep);
 		kept->used = keep;
 	}
