@@ -13,8 +13,8 @@
 #include "host/errors/errors.h"
 #include "host/run/internal.h"
 
-#define UID_FIRST      64000u
-#define UID_CNT        1000u
+#define UID_FIRST 64000u
+#define UID_CNT   1000u
 /* A child that dies is noticed at once. A network namespace waits for those that end meanwhile: seconds on a busy machine. */
 #define LAUNCH_WAIT_NS (UINT64_C(30) * BH_NS_PER_S)
 
