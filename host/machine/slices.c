@@ -12,10 +12,21 @@
 #include "host/machine/tool.h"
 
 #define GROUPS  "/sys/fs/cgroup"
-#define CONTROL "/run/systemd/system.control"
-#define FILE_OF CONTROL "/%s.d/50-AllowedCPUs.conf"
+#define FILE_OF "/%s.d/50-AllowedCPUs.conf"
 
 #define LOOK_NS 10000000
+
+/* Units without a file of their own (init.scope) keep their settings apart. Return: the folder that has one, or NULL. */
+static const char *
+folder_of(const char *root, const char *name)
+{
+	static const char *const folder[] = {"/run/systemd/system.control", "/run/systemd/transient"};
+	for (size_t i = 0; i < BH_ARRAY_CNT(folder); i++) {
+		if (bh_sys_exists(root, "%s" FILE_OF, folder[i], name))
+			return folder[i];
+	}
+	return NULL;
+}
 
 bool
 bh_slices_managed(const char *root)
@@ -91,28 +102,31 @@ bh_slices_read(const char *root, const char *name, bool *out_set, struct bh_cpus
 	*out = (struct bh_cpus){0};
 	if (!is_name(name))
 		return bh_error_set(error, "E268", -EINVAL, "'%.100s' is no slice or scope of systemd's", name);
-	int64_t got = bh_sys_load(&text, root, FILE_OF, name);
-	if (got == -ENOENT)
+	const char *folder = folder_of(root, name);
+	if (folder == NULL)
 		return 0;
+	int64_t got = bh_sys_load(&text, root, "%s" FILE_OF, folder, name);
 	int err = got < 0 ? (int)got : parse_file(text, out);
 	if (got >= 0)
 		free(text);
 	*out_set = err == 0;
 	if (err != 0)
 		return bh_error_set(error, "E268", err,
-		                    "%s" FILE_OF " makes no sense: %s; 'systemctl revert %s' forgets it", root, name,
-		                    strerror(-err), name);
+		                    "%s%s" FILE_OF " makes no sense: %s; 'systemctl revert %s' forgets it", root,
+		                    folder, name, strerror(-err), name);
 	return 0;
 }
 
 static int
-systemctl(const char *folders, const char *const *argv, struct bh_error *error)
+systemctl(const char *folders, const char *const *argv, char **out, struct bh_error *error)
 {
 	const struct bh_tool tool = {.folders = folders, .wait_ns = BH_SLICES_TOOL_NS};
 	char said[BH_TOOL_SAID_BYTES];
-	int code = bh_tool_run(&tool, argv, NULL, said);
+	int code = bh_tool_run(&tool, argv, out, said);
 	if (code == 0)
 		return 0;
+	if (code > 0 && out != NULL)
+		free(*out);
 	if (code < 0)
 		return bh_error_set(error, "E268", code, "systemctl %s cannot be run: %s", argv[1], strerror(-code));
 	return bh_error_set(error, "E268", -EIO, "systemctl %s failed (exit code %d): %.300s", argv[1], code, said);
@@ -147,31 +161,87 @@ set_property(const char *folders, const char *name, const char *list, struct bh_
 	char property[BH_CPUS_TEXT_BYTES + 16];
 	snprintf(property, sizeof(property), "AllowedCPUs=%s", list);
 	return systemctl(folders, (const char *const[]){"systemctl", "set-property", "--runtime", name, property, NULL},
-	                 error);
+	                 NULL, error);
 }
 
-/* The setting of this boot is emptied first, so that the group is written; then its file goes, and systemd forgets it. */
+static void
+write_group(const char *path, const struct bh_cpus *cpus)
+{
+	char list[BH_CPUS_TEXT_BYTES];
+	FILE *file = fopen(path, "we");
+	if (file == NULL)
+		return;
+	fprintf(file, "%s\n", bh_cpus_list(cpus, list));
+	fclose(file); /* whether it was taken is read below */
+}
+
+static bool
+group_has(const char *path, const struct bh_cpus *want)
+{
+	struct bh_cpus have;
+	int err = bh_cpus_read(&have, "", "%s", path);
+	return (err == 0 && bh_cpus_equal(&have, want)) || (err == -ENOENT && bh_cpus_empty(want));
+}
+
+/*
+ * What counts now that the setting is gone. Where nothing is allowed in particular, systemd writes nothing, and the kernel refuses
+ * to empty the list of a group with processes (ENOSPC): then all CPUs are written, until the controller is switched off.
+ */
+static int
+settle(const char *root, const char *folders, const char *name, struct bh_error *error)
+{
+	const char *const show[] = {"systemctl", "show", "--property=AllowedCPUs", name, NULL};
+	char path[BH_SYS_PATH_BYTES], *text;
+	struct bh_cpus want = {0};
+	int err = systemctl(folders, show, &text, error);
+	if (err != 0)
+		return err;
+	/* systemd says nothing of properties that the unit does not have. */
+	err = text[0] == '\0' ? 0 : parse_file(text, &want);
+	free(text);
+	if (err == 0)
+		err = bh_sys_path(path, root, GROUPS "/%s/cpuset.cpus", name);
+	if (err != 0)
+		return bh_error_set(error, "E268", err, "systemctl show: AllowedCPUs of %s makes no sense", name);
+	if (group_has(path, &want))
+		return 0;
+	write_group(path, &want);
+	if (bh_cpus_empty(&want) && !group_has(path, &want) && bh_cpus_possible(root, &want) == 0)
+		write_group(path, &want);
+	return wait_group(root, name, &want, error);
+}
+
+static int
+remove_setting(const char *path, struct bh_error *error)
+{
+	char folder[BH_SYS_PATH_BYTES];
+	if (unlink(path) != 0 && errno != ENOENT)
+		return bh_error_set(error, "E268", -errno, "%s cannot be removed: %s", path, strerror(errno));
+	snprintf(folder, sizeof(folder), "%s", path);
+	*strrchr(folder, '/') = '\0';
+	/* Others' settings may lie there, too. */
+	if (rmdir(folder) != 0 && errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT)
+		return bh_error_set(error, "E268", -errno, "%s cannot be removed: %s", folder, strerror(errno));
+	return 0;
+}
+
+/* The setting of this boot is emptied first; then its file goes, and systemd forgets it. */
 static int
 forget(const char *root, const char *folders, const char *name, struct bh_error *error)
 {
-	char path[BH_SYS_PATH_BYTES], *slash;
-	int err = bh_sys_path(path, root, FILE_OF, name);
-	if (err == 0 && access(path, F_OK) != 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (err == 0)
-		err = set_property(folders, name, "", error);
-	if (err == 0 && unlink(path) != 0 && errno != ENOENT)
-		err = -errno;
+	char path[BH_SYS_PATH_BYTES];
+	const char *folder = folder_of(root, name);
+	if (folder == NULL)
+		return 0;
+	int err = bh_sys_path(path, root, "%s" FILE_OF, folder, name);
 	if (err != 0)
-		return error->text[0] != '\0'
-		               ? err
-		               : bh_error_set(error, "E268", err, "%s cannot be removed: %s", path, strerror(-err));
-	slash = strrchr(path, '/');
-	*slash = '\0';
-	/* Others' settings may lie there, too. */
-	if (rmdir(path) != 0 && errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT)
-		return bh_error_set(error, "E268", -errno, "%s cannot be removed: %s", path, strerror(errno));
-	return systemctl(folders, (const char *const[]){"systemctl", "daemon-reload", NULL}, error);
+		return bh_error_set(error, "E268", err, "the path of %s's setting is too long", name);
+	err = set_property(folders, name, "", error);
+	if (err == 0)
+		err = remove_setting(path, error);
+	if (err == 0)
+		err = systemctl(folders, (const char *const[]){"systemctl", "daemon-reload", NULL}, NULL, error);
+	return err == 0 ? settle(root, folders, name, error) : err;
 }
 
 int

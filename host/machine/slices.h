@@ -4,7 +4,8 @@
  *
  * Where systemd is the first process, it owns these groups, and writes their cpuset.cpus anew when a unit changes. So it is told:
  * `systemctl set-property --runtime NAME AllowedCPUs=LIST`, which it keeps as the file
- * /run/systemd/system.control/NAME.d/50-AllowedCPUs.conf until the machine goes down.
+ * /run/systemd/system.control/NAME.d/50-AllowedCPUs.conf (init.scope:
+ * /run/systemd/transient) until the machine goes down.
  *
  * root: "" this machine, a folder in tests. folders: where systemctl is found, with colons; NULL: the usual ones.
  */

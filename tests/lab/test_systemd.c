@@ -136,6 +136,36 @@ slices_are_restricted_and_given_back(void **state)
 	inside_ok("systemctl stop holder.service");
 }
 
+/* The whole of it: the partition beside systemd's groups, a cell's service in it, and back. */
+static void
+a_partition_stands_beside_the_slices(void **state)
+{
+	struct command_result before, after;
+	static const char snapshot[] =
+	        "cd /sys/fs/cgroup; cat cgroup.subtree_control; for g in *.slice *.scope; do echo $g; cat "
+	        "$g/cpuset.cpus; "
+	        "done; find /run/systemd/system.control; systemctl show -p AllowedCPUs init.scope system.slice";
+	(void)state;
+	make_file("/etc/bulkhead/part.conf", "[cell]\napp = nvme-bench\ncpus = 3\narena = 16M\npages = normal\n[device "
+	                                     "nvme0]\nbackend = softdev\nsize = "
+	                                     "16M\n[nvme-bench]\ndevice = nvme0\nqueue_depth = 1\n");
+	inside_ok("systemctl start holder.service");
+	inside_run(&before, "%s", snapshot);
+	inside_ok("bulkhead apply --yes /etc/bulkhead/part.conf");
+	check("cat /sys/fs/cgroup/bulkhead/cpuset.cpus.partition", "isolated");
+	check("cat /sys/fs/cgroup/system.slice/cpuset.cpus", "0-2");
+	check("cat /sys/fs/cgroup/init.scope/cpuset.cpus", "0-2");
+	inside_ok("systemctl start bulkhead@part");
+	inside_ok("[ -n \"$(cat /sys/fs/cgroup/bulkhead/cgroup.procs)\" ]");
+	inside_ok("systemctl stop bulkhead@part");
+	inside_ok("bulkhead restore");
+	inside_run(&after, "%s", snapshot);
+	assert_string_equal(before.out, after.out);
+	command_result_free(&before);
+	command_result_free(&after);
+	inside_ok("systemctl stop holder.service");
+}
+
 static void
 make_machine(void)
 {
@@ -174,6 +204,7 @@ run_all(void)
 	        cmocka_unit_test(a_wrong_configuration_is_not_tried_again),
 	        cmocka_unit_test(a_cell_is_a_service),
 	        cmocka_unit_test(slices_are_restricted_and_given_back),
+	        cmocka_unit_test(a_partition_stands_beside_the_slices),
 	};
 	if (!comes_true("systemctl is-system-running", "running")) {
 		struct command_result result;
