@@ -9,7 +9,9 @@ check_loader(const struct bh_doctor *doctor, struct bh_finding *out)
 {
 	char name[BH_GRUB_NAME_BYTES];
 	const enum bh_boot_kind kind = bh_grub_kind(doctor->root, name);
-	const bool full = doctor->wants->level == BH_LEVEL_FULL;
+	/* What is booted already needs no loader's help. */
+	const bool full = doctor->wants->level == BH_LEVEL_FULL && !(doctor_parameter(doctor, "isolcpus", NULL, 0) &&
+	                                                             doctor_parameter(doctor, "nohz_full", NULL, 0));
 	doctor_evidence(out, "boot loader: %s", name[0] != '\0' ? name : "none found");
 	if (kind == BH_BOOT_GRUB) {
 		doctor_say(out, BH_FINDING_OK, "GRUB: level full adds its parameters through a file of its own");

@@ -36,36 +36,51 @@ tell(struct bh_finding *out, const struct doctor_irq *irq)
 	                                      : effective);
 }
 
+static bool
+may_come(const struct bh_doctor *doctor, const struct doctor_irq *irq)
+{
+	return !irq->fixed && irq->allowed_err == 0 && bh_cpus_meet(&irq->allowed, &doctor->cpus);
+}
+
+/* Those that are served there first. */
+static unsigned
+tell_movable(const struct bh_doctor *doctor, struct bh_finding *out, bool served)
+{
+	char list[DOCTOR_LIST_BYTES];
+	unsigned cnt = 0;
+	for (uint32_t i = 0; i < doctor->irq_cnt; i++) {
+		const struct doctor_irq *irq = &doctor->irq[i];
+		if (!may_come(doctor, irq) || bh_cpus_meet(served_by(irq), &doctor->cpus) != served)
+			continue;
+		if (out->evidence[0] == '\0')
+			doctor_evidence(out, "/proc/irq/%u/smp_affinity_list: %s", irq->number,
+			                doctor_short(&irq->allowed, list));
+		cnt++;
+		tell(out, irq);
+	}
+	return cnt;
+}
+
 static void
 check_affinity(const struct bh_doctor *doctor, struct bh_finding *out)
 {
 	char list[DOCTOR_LIST_BYTES];
-	unsigned movable_cnt = 0, allowed_cnt = 0, served_cnt = 0;
+	unsigned movable_cnt = 0;
 	if (!is_there(doctor, out))
 		return;
-	for (uint32_t i = 0; i < doctor->irq_cnt; i++) {
-		const struct doctor_irq *irq = &doctor->irq[i];
-		movable_cnt += !irq->fixed;
-		if (irq->fixed || irq->allowed_err != 0 || !bh_cpus_meet(&irq->allowed, &doctor->cpus))
-			continue;
-		bool served = bh_cpus_meet(served_by(irq), &doctor->cpus);
-		if (allowed_cnt++ == 0 || (served && served_cnt == 0)) {
-			out->evidence[0] = '\0';
-			doctor_evidence(out, "/proc/irq/%u/smp_affinity_list: %s", irq->number,
-			                doctor_short(&irq->allowed, list));
-		}
-		served_cnt += served;
-		tell(out, irq);
-	}
+	for (uint32_t i = 0; i < doctor->irq_cnt; i++)
+		movable_cnt += !doctor->irq[i].fixed;
+	const unsigned served_cnt = tell_movable(doctor, out, true);
+	const unsigned allowed_cnt = served_cnt + tell_movable(doctor, out, false);
+	doctor_short(&doctor->cpus, list);
 	if (allowed_cnt == 0) {
-		doctor_say(out, BH_FINDING_OK, "none of %u that can move may come to CPUs %s", movable_cnt,
-		           doctor_short(&doctor->cpus, list));
+		doctor_say(out, BH_FINDING_OK, "none of %u that can move may come to CPUs %s", movable_cnt, list);
 		doctor_evidence(out, "/proc/irq/*/smp_affinity_list");
 		return;
 	}
 	doctor_say(out, served_cnt > 0 ? BH_FINDING_FAIL : BH_FINDING_WARN,
 	           "%u of %u that can move may come to CPUs %s; %u are served there now", allowed_cnt, movable_cnt,
-	           doctor_short(&doctor->cpus, list), served_cnt);
+	           list, served_cnt);
 	doctor_fix_apply(doctor, out);
 }
 

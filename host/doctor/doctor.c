@@ -87,7 +87,11 @@ static void
 advise(const struct bh_doctor *doctor, struct bh_doctor_report *report)
 {
 	const unsigned bad_cnt = report->cnt[BH_FINDING_FAIL] + report->cnt[BH_FINDING_WARN];
-	if (report->apply_cnt > 0 && doctor->file != NULL)
+	if (report->apply_cnt > 0 && report->apply_cnt == report->reboot_cnt && doctor->file != NULL)
+		snprintf(report->advice, sizeof(report->advice),
+		         "%u of these %u take a reboot: bulkhead apply %s --level full, then reboot", report->apply_cnt,
+		         bad_cnt, doctor->file);
+	else if (report->apply_cnt > 0 && doctor->file != NULL)
 		snprintf(report->advice, sizeof(report->advice),
 		         "bulkhead plan %s shows the writes that mend %u of these %u; bulkhead apply %s makes them",
 		         doctor->file, report->apply_cnt, bad_cnt, doctor->file);
@@ -114,6 +118,8 @@ sum_up(const struct bh_doctor *doctor, struct bh_doctor_report *report)
 	for (uint32_t i = 0; i < report->finding_cnt; i++) {
 		report->cnt[report->finding[i].state]++;
 		report->apply_cnt += is_mended_by_apply(&report->finding[i]);
+		report->reboot_cnt +=
+		        is_mended_by_apply(&report->finding[i]) && strstr(report->finding[i].fix, "reboot") != NULL;
 	}
 	snprintf(report->file, sizeof(report->file), "%s", doctor->file != NULL ? doctor->file : "");
 	bh_cpus_list(&doctor->cpus, report->cpus);

@@ -91,7 +91,8 @@ struct bh_doctor_report {
 	struct bh_finding *finding;
 	uint32_t finding_cnt;
 	uint32_t cnt[BH_FINDING_STATES];
-	uint32_t apply_cnt; /* warnings and failures that `bulkhead apply` mends */
+	uint32_t apply_cnt;  /* warnings and failures that `bulkhead apply` mends */
+	uint32_t reboot_cnt; /* those of them that take a reboot */
 	char file[PATH_MAX];
 	char cpus[BH_CPUS_TEXT_BYTES];     /* whose quiet is judged; "" none are named */
 	bool cpus_isolated_now;            /* not named by a configuration: those that are isolated already */
