@@ -107,7 +107,8 @@ static int
 mailbox_call(const struct bh_device *device, struct access *access)
 {
 	struct bh_core *core = bh_core_self();
-	uint64_t deadline_tsc = bh_clock_now_tsc() + bh_ns_to_tsc(BH_MAILBOX_TIMEOUT_NS);
+	uint64_t timeout_ns = access->op == BH_MAILBOX_RESET ? BH_DEVICE_RESET_TIMEOUT_NS : BH_MAILBOX_TIMEOUT_NS;
+	uint64_t deadline_tsc = bh_clock_now_tsc() + bh_ns_to_tsc(timeout_ns);
 	while (core->mailbox_taken) {
 		/* A poller that came in between can never see it free. */
 		if (core->current == NULL || bh_clock_now_tsc() > deadline_tsc)
@@ -195,6 +196,22 @@ bh_reg_write64(const struct bh_device *device, uint32_t bar, uint64_t offset, ui
 int
 bh_device_reset(const struct bh_device *device)
 {
+	struct bh_cell *cell = bh_core_self()->cell;
 	struct access access = {.op = BH_MAILBOX_RESET};
-	return mailbox_call(device, &access);
+	/* Before the request can be seen, and after its answer: who finds the two equal finds no reset in between. */
+	__atomic_fetch_add(&cell->reset[device->device_idx].begun_cnt, 1, __ATOMIC_SEQ_CST);
+	int err = mailbox_call(device, &access);
+	__atomic_fetch_add(&cell->reset[device->device_idx].ended_cnt, 1, __ATOMIC_SEQ_CST);
+	return err;
+}
+
+uint32_t
+bh_device_reset_cnt(const struct bh_device *device, bool *out_under_way)
+{
+	const struct bh_cell *cell = bh_core_self()->cell;
+	/* In this order: a reset that ends in between counts as under way, one that begins is in the next answer. */
+	uint32_t ended_cnt = __atomic_load_n(&cell->reset[device->device_idx].ended_cnt, __ATOMIC_ACQUIRE);
+	uint32_t begun_cnt = __atomic_load_n(&cell->reset[device->device_idx].begun_cnt, __ATOMIC_ACQUIRE);
+	*out_under_way = begun_cnt != ended_cnt;
+	return begun_cnt;
 }

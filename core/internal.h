@@ -36,6 +36,11 @@ struct bh_cell {
 
 	uint32_t barrier_arrived_cnt BH_ALIGNED(64);
 	uint32_t barrier_round; /* grows when the last core arrives */
+
+	/* bh_device_reset calls of all cores, atomic: where the two differ, a reset is under way. */
+	struct {
+		uint32_t begun_cnt, ended_cnt;
+	} reset[BH_DEVICES_MAX];
 };
 
 struct bh_core {

@@ -55,11 +55,13 @@ bh_nvme_admin_exec(struct bh_nvme *ctrl, const struct nvme_sqe *cmd, uint32_t *o
 	if (admin->free_cnt == 0)
 		return -BH_EAGAIN;
 	struct bh_nvme_slot *slot = admin_post(admin, cmd, &wait);
+	uint32_t foreign_cnt = bh_nvme_foreign_reset_cnt(ctrl);
 	/* The device's time begins behind the doorbell: this core may have been taken away before. */
 	bh_nvme_ring(admin);
 	uint64_t deadline_tsc = bh_clock_now_tsc() + ctrl->admin_timeout_tsc;
 	while (!wait.done) {
-		bool late = bh_clock_now_tsc() >= deadline_tsc;
+		/* A reset of the function takes the answer along: no need to wait for it. */
+		bool late = bh_clock_now_tsc() >= deadline_tsc || bh_nvme_foreign_reset_cnt(ctrl) != foreign_cnt;
 		bh_nvme_poll(admin, NVME_ADMIN_DEPTH);
 		if (wait.done)
 			break;

@@ -29,6 +29,7 @@
 #define NVME_ADMIN_ENTRIES       32u
 #define NVME_ADMIN_DEPTH         16u
 #define NVME_AER_MAX             4u
+#define NVME_DISTURBED_MAX       16 /* foreign resets that one reset of ours puts up with */
 #define NVME_TICKS_PER_TIMEOUT   8u
 #define NVME_LOG_BUDGET          16u /* errors of a pair that are logged, anew after each reset */
 #define NVME_LIST_BYTES_MIN      (BH_NVME_DSM_RANGES_MAX * sizeof(struct nvme_dsm_range))
@@ -157,7 +158,8 @@ struct bh_nvme {
 	uint64_t admin_timeout_tsc;
 	uint64_t watch_tsc;
 	uint64_t shutdown_timeout_ns;
-	uint32_t admin_phase; /* constant 0: what the admin queue's polls compare */
+	uint32_t own_reset_cnt; /* of the function, by bh_nvme_device_reset() */
+	uint32_t admin_phase;   /* constant 0: what the admin queue's polls compare */
 	struct bh_nvme_qpair *admin;
 	uint8_t *data_page;                /* arena: what admin commands transfer */
 	bool data_lost;                    /* one that timed out may still do so: hands off until the next reset */
@@ -174,13 +176,21 @@ struct bh_nvme {
 	uint64_t *cnt_abort, *cnt_reset, *cnt_device_reset, *cnt_removed, *cnt_async_event;
 };
 
-/* register.c: registers, and waiting for them (Base 2.0, 3.1.3, 3.5) */
+/* register.c: registers, and waiting for them (Base 2.0, 3.1.3, 3.5); resets of the function */
 BH_MUST_CHECK int bh_nvme_csts_read(struct bh_nvme *ctrl, uint32_t *out_csts);
 BH_MUST_CHECK int bh_nvme_capabilities_read(struct bh_nvme *ctrl);
 BH_MUST_CHECK int bh_nvme_disable(struct bh_nvme *ctrl);
 BH_MUST_CHECK int bh_nvme_enable(struct bh_nvme *ctrl);
 BH_MUST_CHECK int bh_nvme_quiet(struct bh_nvme *ctrl);
 BH_MUST_CHECK int bh_nvme_shutdown(struct bh_nvme *ctrl);
+
+/*
+ * Resets of the whole function: the driver's own, and those that the application asks core for while the driver knows
+ * nothing of it. What was read or sent while the number of these changed counts for nothing. Owner core.
+ */
+BH_MUST_CHECK int bh_nvme_device_reset(struct bh_nvme *ctrl);
+uint32_t bh_nvme_foreign_reset_cnt(const struct bh_nvme *ctrl);
+uint32_t bh_nvme_foreign_reset_wait(struct bh_nvme *ctrl);
 
 /* identify.c */
 BH_MUST_CHECK int bh_nvme_identify_controller(struct bh_nvme *ctrl);

@@ -64,11 +64,13 @@ aborts_serve(struct bh_nvme *ctrl)
 
 /* Base 2.0, 9.5 (fatal status); a device that is gone reads all ones. */
 static void
-status_watch(struct bh_nvme *ctrl)
+status_watch(struct bh_nvme *ctrl, uint32_t foreign_cnt)
 {
 	uint32_t csts;
 	int err = bh_nvme_csts_read(ctrl, &csts);
 
+	if (bh_nvme_foreign_reset_cnt(ctrl) != foreign_cnt)
+		return; /* read beside a reset of the function: the next look tells */
 	if (err == -BH_ENODEV) {
 		bh_log_error("nvme: registers read all ones: the device is gone");
 		bh_nvme_remove(ctrl);
@@ -85,9 +87,11 @@ status_watch(struct bh_nvme *ctrl)
 static void
 keeper_work(struct bh_nvme *ctrl, uint64_t *watch_next_tsc)
 {
+	/* Whoever resets the function below us: hands off until that has ended. */
+	uint32_t foreign_cnt = bh_nvme_foreign_reset_wait(ctrl);
 	if (bh_clock_now_tsc() >= *watch_next_tsc) {
 		*watch_next_tsc = bh_clock_now_tsc() + ctrl->watch_tsc;
-		status_watch(ctrl);
+		status_watch(ctrl, foreign_cnt);
 	}
 	uint32_t reasons = __atomic_exchange_n(&ctrl->reset_wanted, 0, __ATOMIC_ACQUIRE);
 	if (NVME_PHASE_OF(ctrl->phase) == NVME_PHASE_REMOVED)

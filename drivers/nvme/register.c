@@ -44,6 +44,39 @@ bh_nvme_pause(uint32_t *turn)
 	(*turn)++;
 }
 
+int
+bh_nvme_device_reset(struct bh_nvme *ctrl)
+{
+	bh_counter_add(ctrl->cnt_device_reset, 1);
+	ctrl->own_reset_cnt++;
+	return bh_device_reset(&ctrl->device);
+}
+
+uint32_t
+bh_nvme_foreign_reset_cnt(const struct bh_nvme *ctrl)
+{
+	bool under_way;
+	return bh_device_reset_cnt(&ctrl->device, &under_way) - ctrl->own_reset_cnt;
+}
+
+/*
+ * Until none is under way: before that no register may be believed, and a controller that is brought up would be reset
+ * once more. Return: how many there were.
+ */
+uint32_t
+bh_nvme_foreign_reset_wait(struct bh_nvme *ctrl)
+{
+	uint64_t deadline_tsc = bh_nvme_deadline(2 * BH_DEVICE_RESET_TIMEOUT_NS);
+	bool under_way;
+	uint32_t turn = 0, cnt = bh_device_reset_cnt(&ctrl->device, &under_way);
+
+	while (under_way && bh_clock_now_tsc() < deadline_tsc) {
+		bh_nvme_pause(&turn);
+		cnt = bh_device_reset_cnt(&ctrl->device, &under_way);
+	}
+	return cnt - ctrl->own_reset_cnt;
+}
+
 /* CAP.TO, or the longer CRTO.CRWMT where the controller has it (Base 2.0, 3.1.3.26). */
 static int
 ready_timeout_read(struct bh_nvme *ctrl)
@@ -103,10 +136,14 @@ bh_nvme_capabilities_read(struct bh_nvme *ctrl)
 	return err ? err : ready_timeout_read(ctrl);
 }
 
-/* Until (CSTS & mask) == want. Fatal status ends the wait for readiness, but not the wait for its end. */
+/*
+ * Until (CSTS & mask) == want. Fatal status ends the wait for readiness, but not the wait for its end. A reset of the
+ * function meanwhile ends it: -BH_EAGAIN.
+ */
 static int
 csts_wait(struct bh_nvme *ctrl, uint32_t mask, uint32_t want, uint64_t timeout_tsc)
 {
+	uint32_t foreign_cnt = bh_nvme_foreign_reset_cnt(ctrl);
 	uint64_t deadline_tsc = bh_clock_now_tsc() + timeout_tsc;
 	uint32_t turn = 0;
 
@@ -114,6 +151,8 @@ csts_wait(struct bh_nvme *ctrl, uint32_t mask, uint32_t want, uint64_t timeout_t
 		bool late = bh_clock_now_tsc() >= deadline_tsc;
 		uint32_t csts;
 		int err = bh_nvme_csts_read(ctrl, &csts);
+		if (bh_nvme_foreign_reset_cnt(ctrl) != foreign_cnt)
+			return -BH_EAGAIN;
 		if (err)
 			return err;
 		if ((csts & mask) == want)
@@ -175,12 +214,8 @@ bh_nvme_enable(struct bh_nvme *ctrl)
 	return err;
 }
 
-/*
- * Bring the controller to where it does no DMA, with proof: CSTS.RDY = 0, if need be after a reset of the function.
- * What a removed device cannot prove is -BH_ENODEV.
- */
-int
-bh_nvme_quiet(struct bh_nvme *ctrl)
+static int
+quiet_once(struct bh_nvme *ctrl)
 {
 	uint32_t csts;
 	int err = bh_nvme_disable(ctrl);
@@ -188,17 +223,32 @@ bh_nvme_quiet(struct bh_nvme *ctrl)
 		err = bh_nvme_csts_read(ctrl, &csts);
 	if (!err && !(csts & NVME_CSTS_CFS))
 		return 0;
-	if (err == -BH_ENODEV)
+	if (err == -BH_ENODEV || err == -BH_EAGAIN)
 		return err;
 
 	bh_log_warn("nvme: disabling did not do (%d): resetting the function", err);
-	bh_counter_add(ctrl->cnt_device_reset, 1);
-	err = bh_device_reset(&ctrl->device);
+	err = bh_nvme_device_reset(ctrl);
 	if (!err)
 		err = csts_wait(ctrl, NVME_CSTS_RDY | NVME_CSTS_CFS, 0, ctrl->ready_timeout_tsc);
-	if (err == -BH_ETIMEDOUT)
-		err = -BH_EIO;
 	return err;
+}
+
+/*
+ * Bring the controller to where it does no DMA, with proof: CSTS.RDY = 0, if need be after a reset of the function.
+ * What a removed device cannot prove is -BH_ENODEV. Nothing that was read beside a foreign reset is a proof.
+ */
+int
+bh_nvme_quiet(struct bh_nvme *ctrl)
+{
+	int err = -BH_EAGAIN;
+	for (int i = 0; i < NVME_DISTURBED_MAX; i++) {
+		uint32_t foreign_cnt = bh_nvme_foreign_reset_wait(ctrl);
+		err = quiet_once(ctrl);
+		if (bh_nvme_foreign_reset_cnt(ctrl) == foreign_cnt)
+			break;
+		err = -BH_EAGAIN;
+	}
+	return err == -BH_ETIMEDOUT || err == -BH_EAGAIN ? -BH_EIO : err;
 }
 
 /* Base 2.0, 3.6.1: normal shutdown, then disabled. */

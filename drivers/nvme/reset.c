@@ -74,8 +74,7 @@ admin_empty(struct bh_nvme *ctrl)
 void
 bh_nvme_remove(struct bh_nvme *ctrl)
 {
-	bh_counter_add(ctrl->cnt_device_reset, 1);
-	int err = bh_device_reset(&ctrl->device);
+	int err = bh_nvme_device_reset(ctrl);
 	bh_log_error("nvme: giving the device up; last reset of the function: %d", err);
 	bh_counter_add(ctrl->cnt_removed, 1);
 	bh_nvme_phase_set(ctrl, NVME_PHASE_REMOVED);
@@ -96,6 +95,29 @@ bring_back(struct bh_nvme *ctrl)
 	return err;
 }
 
+/*
+ * Up from quiet, in a few attempts. One that a foreign reset disturbed says nothing about the controller and is not
+ * counted, up to NVME_DISTURBED_MAX of them.
+ */
+static int
+bring_back_attempts(struct bh_nvme *ctrl)
+{
+	for (int attempt = 0, disturbed = 0;;) {
+		uint32_t foreign_cnt = bh_nvme_foreign_reset_cnt(ctrl);
+		int err = bring_back(ctrl);
+		if (!err)
+			return 0;
+		bool foreign = bh_nvme_foreign_reset_cnt(ctrl) != foreign_cnt && ++disturbed < NVME_DISTURBED_MAX;
+		if (!foreign && (err == -BH_ENODEV || ++attempt == ATTEMPTS))
+			return err;
+		bh_log_warn("nvme: the controller did not come back (%d), attempt %d, disturbed %d times", err, attempt,
+		            disturbed);
+		err = bh_nvme_quiet(ctrl);
+		if (err)
+			return err;
+	}
+}
+
 /* Return: 0: live again; -BH_ENODEV: given up. */
 int
 bh_nvme_reset_run(struct bh_nvme *ctrl, uint32_t reasons)
@@ -112,13 +134,8 @@ bh_nvme_reset_run(struct bh_nvme *ctrl, uint32_t reasons)
 		bh_log_error("nvme: a core with a queue pair does not poll: its queues cannot be rebuilt");
 		err = -BH_ETIMEDOUT;
 	}
-	for (int attempt = 0; !err; attempt++) {
-		err = bring_back(ctrl);
-		if (!err || err == -BH_ENODEV || attempt + 1 == ATTEMPTS)
-			break;
-		bh_log_warn("nvme: the controller did not come back (%d), attempt %d", err, attempt + 1);
-		err = bh_nvme_quiet(ctrl);
-	}
+	if (!err)
+		err = bring_back_attempts(ctrl);
 	if (err) {
 		bh_log_error("nvme: reset failed (%d)", err);
 		bh_nvme_remove(ctrl);

@@ -38,10 +38,23 @@ BH_MUST_CHECK int bh_reg_write64(const struct bh_device *device, uint32_t bar, u
 /**
  * bh_device_reset - ask the supervisor to reset the whole function (FLR or the back end's equal)
  *
- * Mappings stay; all registers are at their reset values after it.
+ * Mappings stay; all registers are at their reset values after it. Until it returns, registers may read as anything.
+ * Takes at most BH_DEVICE_RESET_TIMEOUT_NS: the supervisor may climb several rungs.
  * Return: as for the registers.
  */
+#define BH_DEVICE_RESET_TIMEOUT_NS UINT64_C(10000000000)
 BH_MUST_CHECK int bh_device_reset(const struct bh_device *device);
+
+/**
+ * bh_device_reset_cnt - how many resets of the device this cell's cores have begun
+ * @out_under_way: whether one of them has not ended yet
+ *
+ * For drivers. What was read from a register counts only if no reset was under way before, and the number is the same
+ * after; what was sent to the device before the number changed is lost. A reset whose answer did not come in time
+ * (-BH_ETIMEDOUT) counts as ended.
+ * Context: any core.
+ */
+uint32_t bh_device_reset_cnt(const struct bh_device *device, bool *out_under_way);
 
 /**
  * bh_device_window - address of [offset, offset + size_bytes) of a BAR, for hot-path registers (doorbells)

@@ -141,8 +141,6 @@ reset_often(const struct bh_device *device)
 int
 cell_main(unsigned core_idx)
 {
-	/* The driver's own watch would see the controller off and begin to bring it up while the ladder is still at work. */
-	const struct bh_nvme_options options = {.watch_interval_ns = UINT64_C(3600000000000)};
 	struct bh_device device;
 	if (core_idx != 0)
 		return 0;
@@ -151,7 +149,7 @@ cell_main(unsigned core_idx)
 	load.cnt_resets = bh_counter_register("load.resets", "resets");
 	int err = bh_device_find("nvme0", &device);
 	if (err == 0)
-		err = bh_nvme_open("nvme0", &options, &load.ctrl);
+		err = bh_nvme_open("nvme0", NULL, &load.ctrl);
 	if (err == 0)
 		err = bh_nvme_ns_find(load.ctrl, 1, &load.ns);
 	if (err == 0)

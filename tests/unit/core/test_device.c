@@ -134,7 +134,7 @@ test_mapped_registers_need_no_mailbox(void **state)
 	assert_int_equal(mailbox()->request_seq, 0);
 }
 
-/* Nobody answers: at this clock rate two seconds are soon over. */
+/* Nobody answers: at this clock rate ten seconds are soon over. */
 static void
 test_silent_supervisor(void **state)
 {
@@ -144,6 +144,9 @@ test_silent_supervisor(void **state)
 	assert_int_equal(value, 7);
 	assert_int_equal(bh_reg_write32(&device, 0, 0, 1), -BH_ETIMEDOUT);
 	assert_int_equal(bh_device_reset(&device), -BH_ETIMEDOUT);
+	bool under_way = true;
+	assert_int_equal(bh_device_reset_cnt(&device, &under_way), 1);
+	assert_false(under_way);
 	/* A late answer to an old request is not taken for the new one's. */
 	mailbox()->done_seq = 2;
 	assert_int_equal(bh_reg_read32(&device, 0, 0, &value), -BH_ETIMEDOUT);
@@ -195,6 +198,60 @@ test_request_fields(void **state)
 	assert_int_equal(supervisor.last.write_value, 0x1234567890);
 }
 
+/* Who looks on: a fiber beside the one that waits for the reset. */
+static struct {
+	bool under_way, done;
+	uint32_t cnt;
+} seen;
+
+static void
+reset_fiber(void *arg)
+{
+	(void)arg;
+	assert_int_equal(bh_device_reset(&device), 0);
+	seen.done = true;
+}
+
+static void
+look_fiber(void *arg)
+{
+	(void)arg;
+	while (!seen.done && !seen.under_way) {
+		seen.cnt = bh_device_reset_cnt(&device, &seen.under_way);
+		bh_yield();
+	}
+	__atomic_store_n(&mailbox()->done_seq, mailbox()->request_seq, __ATOMIC_RELEASE);
+}
+
+static void
+body_reset(void *arg)
+{
+	bool under_way = true;
+	(void)arg;
+	assert_int_equal(bh_device_reset_cnt(&device, &under_way), 0);
+	assert_false(under_way);
+	assert_int_equal(bh_fiber_spawn(reset_fiber, NULL), 0);
+	assert_int_equal(bh_fiber_spawn(look_fiber, NULL), 0);
+	while (!seen.done)
+		bh_yield();
+	assert_true(seen.under_way);
+	assert_int_equal(seen.cnt, 1);
+	assert_int_equal(bh_device_reset_cnt(&device, &under_way), 1);
+	assert_false(under_way);
+}
+
+static void
+test_reset_is_seen(void **state)
+{
+	struct bh_device other;
+	bool under_way = true;
+	memset(&seen, 0, sizeof(seen));
+	assert_int_equal(bh_hosted_run(0, body_reset, NULL), 0);
+	assert_int_equal(bh_device_find("other", &other), 0);
+	assert_int_equal(bh_device_reset_cnt(&other, &under_way), 0);
+	assert_false(under_way);
+}
+
 /* Two fibers of a core ask at once: both are answered, one after the other. */
 static void
 body_reader(void *arg)
@@ -235,6 +292,7 @@ main(void)
 	        CELL_TEST(test_windows),           CELL_TEST(test_mapped_registers_need_no_mailbox),
 	        CELL_TEST(test_silent_supervisor), CELL_TEST(test_refusals),
 	        CELL_TEST(test_request_fields),    CELL_TEST(test_fibers_take_turns),
+	        CELL_TEST(test_reset_is_seen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,8 +86,11 @@ struct fake {
 	uint32_t feature[256];
 	uint32_t csts_reads;
 	uint32_t reset_cnt;   /* bh_device_reset calls */
-	uint32_t disable_cnt; /* CC.EN 1 -> 0 */
-	uint32_t shutdown_cc; /* CC as written with SHN != 0 */
+	uint32_t foreign_cnt; /* resets of the function by somebody else */
+	bool foreign_under_way;
+	uint32_t accesses_beside; /* register accesses while one was under way */
+	uint32_t disable_cnt;     /* CC.EN 1 -> 0 */
+	uint32_t shutdown_cc;     /* CC as written with SHN != 0 */
 	uint32_t doorbell_cnt[FAKE_QUEUES][2];
 	bool write_while_disabled; /* a doorbell came in while CC.EN was 0 */
 
@@ -119,6 +122,10 @@ void fake_clock_advance(uint64_t ns);
 void fake_complete(uint32_t sqid, const struct nvme_sqe *cmd, uint16_t status);
 void fake_cqe_post(uint32_t cqid, struct nvme_cqe cqe);
 struct nvme_cqe fake_cqe_for(uint32_t sqid, uint16_t cid, uint16_t status);
+
+/* A reset of the function that the driver did not ask for. Until its end every register reads all ones. */
+void fake_foreign_reset_begin(void);
+void fake_foreign_reset_end(void);
 
 /* fake_event - complete one asynchronous event request with this DW0. */
 void fake_event(uint32_t type, uint32_t info, uint32_t page);

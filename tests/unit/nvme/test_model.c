@@ -105,11 +105,21 @@ bh_reg_write64(const struct bh_device *device, uint32_t bar, uint64_t offset, ui
 	return 0;
 }
 
+static uint32_t function_reset_cnt;
+
 int
 bh_device_reset(const struct bh_device *device)
 {
+	function_reset_cnt++;
 	nvme_model_reset(model, clock_ns);
 	return 0;
+}
+
+uint32_t
+bh_device_reset_cnt(const struct bh_device *device, bool *out_under_way)
+{
+	*out_under_way = false;
+	return function_reset_cnt;
 }
 
 static bool

@@ -117,6 +117,67 @@ FIBER_TEST(test_ready_lost)
 	rig_close(&rig);
 }
 
+static void
+run_for(uint64_t ns)
+{
+	for (uint64_t i = 0; i < ns / 10000000; i++) {
+		fake_clock_advance(10000000);
+		for (int j = 0; j < 20; j++)
+			bh_yield();
+	}
+}
+
+/* The watch comes by five times a second; a function that is being reset reads all ones, which is no removal. */
+FIBER_TEST(test_foreign_reset_is_left_alone)
+{
+	struct rig rig;
+	rig_open(&rig, NULL, 8);
+	hold_reads(&rig);
+	fake_foreign_reset_begin();
+	run_for(1500000000);
+	assert_int_equal(fake.accesses_beside, 0);
+	assert_int_equal(fake_counter("removed"), 0);
+	assert_int_equal(fake_counter("reset"), 0);
+	fake_foreign_reset_end();
+	all_ended(&rig, BH_NVME_STATUS_RESET);
+	assert_int_equal(fake_counter("reset"), 1);
+	assert_int_equal(fake_counter("device_reset"), 0);
+	works(&rig);
+	rig_close(&rig);
+}
+
+/* While the driver itself brings the controller up: the command that the reset takes along is not waited for. */
+static enum fake_verdict
+reset_at_identify(struct fake *self, uint32_t sqid, const struct nvme_sqe *cmd, struct nvme_cqe *cqe)
+{
+	uint32_t *left = self->hook_arg;
+	(void)cqe;
+	if (sqid != 0 || cmd->opcode != NVME_ADMIN_SET_FEATURES || *left == 0)
+		return FAKE_DEFAULT;
+	--*left;
+	fake_foreign_reset_begin();
+	fake_foreign_reset_end();
+	return FAKE_HOLD;
+}
+
+FIBER_TEST(test_foreign_reset_during_ours)
+{
+	struct rig rig;
+	uint32_t left = 5; /* more than a controller that fails by itself is given attempts */
+	rig_open(&rig, NULL, 8);
+	hold_reads(&rig);
+	fake.hook = reset_at_identify;
+	fake.hook_arg = &left;
+	uint64_t begin_tsc = bh_clock_now_tsc();
+	assert_int_equal(bh_nvme_reset(rig.ctrl), 0);
+	assert_true(bh_tsc_to_ns(bh_clock_now_tsc() - begin_tsc) < 1000000000); /* an admin time-out is five seconds */
+	assert_int_equal(left, 0);
+	assert_int_equal(fake_counter("removed"), 0);
+	all_ended(&rig, BH_NVME_STATUS_RESET);
+	works(&rig);
+	rig_close(&rig);
+}
+
 FIBER_TEST(test_disable_fails)
 {
 	struct rig rig;
@@ -515,6 +576,8 @@ main(void)
 	        UNIT(test_many_resets),
 	        UNIT(test_fatal_status),
 	        UNIT(test_ready_lost),
+	        UNIT(test_foreign_reset_is_left_alone),
+	        UNIT(test_foreign_reset_during_ours),
 	        UNIT(test_disable_fails),
 	        UNIT(test_nothing_helps),
 	        UNIT(test_does_not_come_back),

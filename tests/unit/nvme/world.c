@@ -110,6 +110,7 @@ static int
 reg_read(uint64_t offset, uint64_t all_ones, uint64_t *out_value)
 {
 	pthread_mutex_lock(&lock);
+	fake.accesses_beside += fake.foreign_under_way;
 	*out_value = fake.gone ? all_ones : reg_value(offset);
 	int err = fake.reg_error;
 	pthread_mutex_unlock(&lock);
@@ -120,6 +121,7 @@ static int
 reg_write(uint64_t offset, uint64_t value)
 {
 	pthread_mutex_lock(&lock);
+	fake.accesses_beside += fake.foreign_under_way;
 	int err = fake.reg_error;
 	if (!err && !fake.gone) {
 		if (offset == NVME_REG_AQA)
@@ -175,6 +177,31 @@ bh_device_reset(const struct bh_device *device)
 	int err = fake.reset_error;
 	pthread_mutex_unlock(&lock);
 	return err;
+}
+
+uint32_t
+bh_device_reset_cnt(const struct bh_device *device, bool *out_under_way)
+{
+	*out_under_way = fake.foreign_under_way;
+	return fake.reset_cnt + fake.foreign_cnt;
+}
+
+void
+fake_foreign_reset_begin(void)
+{
+	fake.foreign_cnt++;
+	fake.foreign_under_way = true;
+	fake_controller_stop();
+	fake.cc = 0;
+	fake.csts = 0;
+	fake.gone = true;
+}
+
+void
+fake_foreign_reset_end(void)
+{
+	fake.gone = false;
+	fake.foreign_under_way = false;
 }
 
 static int
