@@ -262,6 +262,14 @@ bh_change_write(const char *root, enum bh_change_kind kind, const char *path, co
 	return -ENOENT;
 }
 
+void
+bh_change_tidy(const char *root, enum bh_change_kind kind, const char *path)
+{
+	char full[BH_SYS_PATH_BYTES];
+	if (kind == BH_CHANGE_FILE && bh_sys_path(full, root, "%s", path) == 0)
+		bh_file_tidy(full);
+}
+
 bool
 bh_change_is_slow(enum bh_change_kind kind)
 {

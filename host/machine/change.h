@@ -67,6 +67,9 @@ BH_MUST_CHECK int bh_change_write(const char *root, enum bh_change_kind kind, co
 /* bh_change_is_slow - whether it may read back as before for some seconds: irqbalance takes a list at its next turn. */
 bool bh_change_is_slow(enum bh_change_kind kind);
 
+/* bh_change_tidy - what a write that was killed half-way has left beside a disk's file. */
+void bh_change_tidy(const char *root, enum bh_change_kind kind, const char *path);
+
 /* bh_change_same - whether two values mean the same: lists and masks of CPUs as sets. */
 bool bh_change_same(enum bh_change_kind kind, const char *path, const char *a, const char *b);
 

@@ -53,19 +53,38 @@ bh_file_flush_folder(const char *path)
 	return err;
 }
 
+static int
+temporary_of(const char *path, char out[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	if (slash == NULL)
+		return -EINVAL;
+	int len = snprintf(out, PATH_MAX, "%.*s/.%s.bulkhead-new", (int)(slash - path), path, slash + 1);
+	return len < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+void
+bh_file_tidy(const char *path)
+{
+	char temporary[PATH_MAX];
+	if (temporary_of(path, temporary) == 0)
+		unlink(temporary);
+}
+
 int
 bh_file_replace(const char *path, const char *text, mode_t mode)
 {
 	char temporary[PATH_MAX];
 	struct stat old;
-	if (snprintf(temporary, sizeof(temporary), "%s.bulkhead-new", path) >= (int)sizeof(temporary))
-		return -ENAMETOOLONG;
+	int err = temporary_of(path, temporary);
+	if (err != 0)
+		return err;
 	if (stat(path, &old) == 0)
 		mode = old.st_mode & 07777;
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return -errno;
-	int err = fchmod(fd, mode) == 0 ? bh_file_put(fd, text, strlen(text)) : -errno;
+	err = fchmod(fd, mode) == 0 ? bh_file_put(fd, text, strlen(text)) : -errno;
 	if (close(fd) != 0 && err == 0)
 		err = -errno;
 	if (err == 0 && rename(temporary, path) != 0)

@@ -107,6 +107,7 @@ static int
 restore_entry(struct bh_applying *run, struct bh_journal_entry *entry, bool rebooted)
 {
 	char *now = NULL;
+	bh_change_tidy(run->root, entry->kind, entry->path);
 	int result = 0, err = bh_change_read(run->root, entry->kind, entry->path, &now);
 	struct bh_step_told step = {
 	        .kind = entry->kind, .path = entry->path, .before = entry->before, .want = entry->want, .now = now};

@@ -122,6 +122,18 @@ without_grub_s_tools_all_is_put_back(void **state)
 	free(shot);
 }
 
+/* Killed inside of the replacement: what lies beside the file is no script for update-grub, and goes with restore. */
+static void
+what_a_killed_write_left_is_taken_away(void **state)
+{
+	(void)state;
+	machine_add_grub();
+	assert_int_equal(machine_apply(), 0);
+	fake_file(fake.root, "/etc/grub.d/.45_bulkhead.bulkhead-new", "half of it");
+	assert_int_equal(machine_restore(), 0);
+	assert_false(bh_sys_exists(fake.root, "/etc/grub.d/.45_bulkhead.bulkhead-new"));
+}
+
 /* A kernel's upgrade ran update-grub meanwhile. */
 static void
 a_menu_made_anew_is_made_without_ours(void **state)
@@ -475,6 +487,7 @@ main(void)
 	        T(the_full_level_too),
 	        T(systemd_is_told_and_told_again),
 	        T(without_grub_s_tools_all_is_put_back),
+	        T(what_a_killed_write_left_is_taken_away),
 	        T(a_menu_made_anew_is_made_without_ours),
 	        T(refused_at_each_write_it_is_put_back_or_told),
 	        T(what_does_not_read_back_is_put_back),
