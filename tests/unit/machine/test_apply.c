@@ -244,7 +244,7 @@ on_a_full_disk_nothing_is_changed(void **state)
 	const int64_t whole_bytes = bh_sys_load(&journal, fake.root, BH_JOURNAL_PATH);
 	free(journal);
 	assert_int_equal(machine_restore(), 0);
-	for (journal_limit = 0; (int64_t)journal_limit < whole_bytes; journal_limit += 53) {
+	for (journal_limit = 0; (int64_t)journal_limit < whole_bytes; journal_limit += 131) {
 		assert_false(machine_killed(apply_on_a_full_disk, 0));
 		assert_true(machine_is(shot));
 		assert_false(has_journal());
