@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/doctor/private.h"
+#include "host/machine/slices.h"
 
 #define DEPTH_MAX 8
 
@@ -178,6 +179,48 @@ check_foreign(const struct bh_doctor *doctor, struct bh_finding *out)
 	}
 }
 
+/* What systemd was told; without a word it gives its units all CPUs, and the partition alone keeps them off. */
+static void
+check_slices(const struct bh_doctor *doctor, struct bh_finding *out)
+{
+	struct bh_sys_names names;
+	struct bh_error error = {0};
+	unsigned here_cnt = 0, unread_cnt = 0;
+	if (doctor_no_cpus(doctor, out))
+		return;
+	int err = bh_slices_list(doctor->root, &names, &error);
+	if (err != 0) {
+		doctor_unreadable(out, CGROUP, err);
+		return;
+	}
+	for (size_t i = 0; i < names.cnt; i++) {
+		struct bh_cpus cpus;
+		bool is_set;
+		if (bh_slices_read(doctor->root, names.name[i], &is_set, &cpus, &error) != 0) {
+			unread_cnt++;
+			continue;
+		}
+		if (is_set && !bh_cpus_meet(&cpus, &doctor->cpus))
+			continue;
+		here_cnt++;
+		doctor_detail(out, "%s: %s", names.name[i], is_set ? "names CPUs of the cells" : "nothing is set");
+	}
+	const size_t all_cnt = names.cnt;
+	bh_sys_names_free(&names);
+	doctor_evidence(out, "/run/systemd/system.control/*.d/50-AllowedCPUs.conf");
+	if (all_cnt == 0) {
+		doctor_say(out, BH_FINDING_NOT_NEEDED, "systemd does not manage this machine");
+	} else if (here_cnt > 0) {
+		doctor_say(out, BH_FINDING_WARN, "%u of %zu of systemd's slices may be given these CPUs again",
+		           here_cnt, all_cnt);
+		doctor_fix_apply(doctor, out);
+	} else if (unread_cnt > 0) {
+		doctor_say(out, BH_FINDING_UNKNOWN, "%u of %zu slices cannot be read", unread_cnt, all_cnt);
+	} else {
+		doctor_say(out, BH_FINDING_OK, "systemd keeps all %zu of its slices on Linux's CPUs", all_cnt);
+	}
+}
+
 const struct bh_check bh_checks_cgroup[] = {
         {"cgroup.version", "cgroup v2 is mounted", "Only cgroup v2 has partitions that isolate CPUs without a reboot.",
          "systemd distributions mount v2 alone since about 2021. Older ones and some containers have v1, or both "
@@ -200,5 +243,13 @@ const struct bh_check bh_checks_cgroup[] = {
          "engine or "
          "another tool made them.",
          check_foreign, NULL},
+        {"cgroup.slices", "systemd keeps its units on Linux's CPUs",
+         "systemd writes the CPUs of its groups anew when a unit changes.",
+         "'bulkhead apply' sets AllowedCPUs of system.slice, user.slice, machine.slice and init.scope for this boot "
+         "(systemctl "
+         "set-property --runtime); restore takes it back. The isolated partition keeps them off in any case. Cost: "
+         "none "
+         "that the partition does not cost already. systemd.resource-control(5).",
+         check_slices, NULL},
         {NULL, NULL, NULL, NULL, NULL, NULL},
 };

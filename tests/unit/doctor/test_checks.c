@@ -240,6 +240,25 @@ anothers_partition_is_found(void **state)
 }
 
 static void
+slices_are_looked_at(void **state)
+{
+	(void)state;
+	patient_is("cgroup.slices", BH_FINDING_NOT_NEEDED, "does not manage");
+	fake_folder(patient.root, "/run/systemd/system");
+	fake_file(patient.root, CGROUP "/system.slice/cgroup.procs", "\n");
+	patient_is("cgroup.slices", BH_FINDING_WARN, "system.slice: nothing is set");
+	fake_file(patient.root, "/run/systemd/system.control/system.slice.d/50-AllowedCPUs.conf",
+	          "[Slice]\nAllowedCPUs=0-2\n");
+	patient_is("cgroup.slices", BH_FINDING_WARN, "system.slice: names");
+	fake_file(patient.root, "/run/systemd/system.control/system.slice.d/50-AllowedCPUs.conf",
+	          "[Slice]\nAllowedCPUs=x\n");
+	patient_is("cgroup.slices", BH_FINDING_UNKNOWN, "1 of 1");
+	fake_file(patient.root, "/run/systemd/system.control/system.slice.d/50-AllowedCPUs.conf",
+	          "[Slice]\nAllowedCPUs=0-1\n");
+	patient_is("cgroup.slices", BH_FINDING_OK, "all 1");
+}
+
+static void
 cgroup_v1_is_explained(void **state)
 {
 	(void)state;
@@ -342,6 +361,7 @@ main(void)
 	        TEST(tasks_are_named),
 	        TEST(devices_are_checked_one_by_one),
 	        TEST(anothers_partition_is_found),
+	        TEST(slices_are_looked_at),
 	        TEST(cgroup_v1_is_explained),
 	        TEST(what_is_missing_below_vfio_is_told_apart),
 	        TEST(limits_and_the_processor_are_judged),
