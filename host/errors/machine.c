@@ -28,7 +28,7 @@ const struct bh_error_entry bh_errors_machine[] = {
         {"E226", ROOT, "this needs root",
          "Run it as root or with sudo. 'bulkhead plan' and 'bulkhead doctor' need no root."},
         {"E227", FAILED, "this machine has no cgroup v2 cpuset",
-         "The live level isolates CPUs by a cgroup v2 partition (kernel 5.2 or later, the cpuset controller on v2). "
+         "The live level isolates CPUs by a cgroup v2 partition (kernel 6.1 or later, the cpuset controller on v2). "
          "With systemd: boot with systemd.unified_cgroup_hierarchy=1. Without: mount -t cgroup2 none /sys/fs/cgroup. "
          "Or "
          "use level = full: isolcpus on the kernel's command line needs no cgroup. Nothing was changed."},
