@@ -229,7 +229,7 @@ take_all(const char *root, struct taking *takings, size_t cnt, struct bh_error *
 	sigset_t before;
 	int err = 0;
 	size_t i;
-	bh_bind_hold_signals(&before);
+	bh_signals_hold(&before);
 	for (i = 0; i < cnt && err == 0; i++) {
 		if (takings[i].scope != NULL)
 			err = take_one(root, &takings[i], error);
@@ -242,7 +242,7 @@ take_all(const char *root, struct taking *takings, size_t cnt, struct bh_error *
 		takings[i].out->changed = takings[i].done;
 		snprintf(takings[i].out->driver_now, sizeof(takings[i].out->driver_now), "%s", BH_BIND_DRIVER);
 	}
-	bh_bind_release_signals(&before);
+	bh_signals_release(&before, false);
 	return err;
 }
 

@@ -14,19 +14,10 @@
 #include <unistd.h>
 
 #include "host/device/bind_private.h"
+#include "host/device/file.h"
 
 #define JOURNAL_MAX  1024
 #define LOCK_WAIT_NS UINT64_C(10000000000)
-
-/* FNV-1a: for a file cut off or edited by hand, not against an enemy: /run/bulkhead is root's. */
-static uint64_t
-sum_of(const char *text, size_t len)
-{
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
-	return sum;
-}
 
 static const char *
 or_dash(const char *text)
@@ -42,7 +33,7 @@ format_journal(const struct bh_bind_journal *journal, char out[JOURNAL_MAX])
 	                   journal->address, journal->vendor, journal->device, or_dash(journal->driver),
 	                   or_dash(journal->driver_override), or_dash(journal->made));
 	len += snprintf(out + len, (size_t)(JOURNAL_MAX - len), "sum %016llx\n",
-	                (unsigned long long)sum_of(out, (size_t)len));
+	                (unsigned long long)bh_text_sum(out, (size_t)len));
 	return len;
 }
 
@@ -82,7 +73,7 @@ parse_journal(char *text, struct bh_bind_journal *out)
 	const char *sum_line = strstr(text, "\nsum ");
 	if (sum_line == NULL)
 		return false;
-	uint64_t sum = sum_of(text, (size_t)(sum_line + 1 - text));
+	uint64_t sum = bh_text_sum(text, (size_t)(sum_line + 1 - text));
 	if (!take_line(&text, "bulkhead-bind", &value) || strcmp(value, "1") != 0)
 		return false;
 	if (!take_line(&text, "address", &value) || bh_pci_address_parse(value, out->address) != 0 ||
@@ -120,73 +111,20 @@ bh_bind_journal_read(const char *root, const char *address, struct bh_bind_journ
 static int
 make_folders(const char *root)
 {
-	static const char *const folders[] = {"/run", "/run/bulkhead", BH_BIND_FOLDER};
-	char path[BH_SYS_PATH_BYTES];
-	for (size_t i = 0; i < BH_ARRAY_CNT(folders); i++) {
-		int err = bh_sys_path(path, root, "%s", folders[i]);
-		if (err != 0)
-			return err;
-		if (mkdir(path, i == 0 ? 0755 : 0700) != 0 && errno != EEXIST)
-			return -errno;
-	}
-	return 0;
-}
-
-static int
-sync_folder(const char *root)
-{
 	char path[BH_SYS_PATH_BYTES];
 	int err = bh_sys_path(path, root, BH_BIND_FOLDER);
-	int fd = err == 0 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (err != 0)
-		return err;
-	if (fd < 0)
-		return -errno;
-	err = fsync(fd) == 0 ? 0 : -errno;
-	close(fd);
-	return err;
-}
-
-static int
-write_all(const char *path, const char *text, size_t len)
-{
-	int err = 0, fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	for (size_t done = 0; done < len && err == 0;) {
-		ssize_t wrote = write(fd, text + done, len - done);
-		if (wrote < 0 && errno != EINTR)
-			err = -errno;
-		else if (wrote > 0)
-			done += (size_t)wrote;
-	}
-	if (err == 0 && fsync(fd) != 0)
-		err = -errno;
-	if (close(fd) != 0 && err == 0)
-		err = -errno;
-	return err;
+	return err != 0 ? err : bh_file_folders(path, 0700);
 }
 
 int
 bh_bind_journal_write(const char *root, const struct bh_bind_journal *journal)
 {
-	char temporary[BH_SYS_PATH_BYTES], path[BH_SYS_PATH_BYTES], text[JOURNAL_MAX];
-	int len = format_journal(journal, text);
+	char path[BH_SYS_PATH_BYTES], text[JOURNAL_MAX];
+	format_journal(journal, text);
 	int err = make_folders(root);
 	if (err == 0)
-		err = bh_sys_path(temporary, root, BH_BIND_FOLDER "/.new-%s", journal->address);
-	if (err == 0)
 		err = bh_sys_path(path, root, BH_BIND_FOLDER "/%s", journal->address);
-	if (err == 0)
-		err = write_all(temporary, text, (size_t)len);
-	if (err != 0)
-		return err;
-	if (rename(temporary, path) != 0) {
-		err = -errno;
-		unlink(temporary);
-		return err;
-	}
-	return sync_folder(root);
+	return err != 0 ? err : bh_file_replace(path, text, 0600);
 }
 
 int
@@ -194,11 +132,7 @@ bh_bind_journal_remove(const char *root, const char *address)
 {
 	char path[BH_SYS_PATH_BYTES];
 	int err = bh_sys_path(path, root, BH_BIND_FOLDER "/%s", address);
-	if (err != 0)
-		return err;
-	if (unlink(path) != 0)
-		return errno == ENOENT ? 0 : -errno;
-	return sync_folder(root);
+	return err != 0 ? err : bh_file_remove(path);
 }
 
 int

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "host/device/bind.h"
+#include "host/device/signals.h"
 #include "host/device/sysfs.h"
 #include "host/errors/errors.h"
 
@@ -144,10 +145,6 @@ int bh_bind_journal_remove(const char *root, const char *address);
 int bh_bind_lock(const char *root);
 /* The same, and `error` says why not. */
 int bh_bind_need_lock(const char *root, struct bh_error *error);
-
-/* Ctrl-C waits until the steps are done or undone, some seconds at most. */
-void bh_bind_hold_signals(sigset_t *out_before);
-void bh_bind_release_signals(const sigset_t *before);
 
 /* Each reads back what it did. `error` says which step failed. */
 int bh_bind_take(const char *root, const struct bh_bind_journal *journal, struct bh_error *error);

@@ -181,20 +181,3 @@ bh_bind_made(const char *root, const char *address, char *out, size_t out_bytes)
 		snprintf(out, out_bytes, "%s", scope->net[0].name);
 	bh_bind_scope_free(scope);
 }
-
-void
-bh_bind_hold_signals(sigset_t *out_before)
-{
-	sigset_t held;
-	sigemptyset(&held);
-	sigaddset(&held, SIGINT);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGHUP);
-	sigprocmask(SIG_BLOCK, &held, out_before);
-}
-
-void
-bh_bind_release_signals(const sigset_t *before)
-{
-	sigprocmask(SIG_SETMASK, before, NULL);
-}

@@ -104,9 +104,9 @@ give_back(const char *root, const struct bh_pci_device *device, struct bh_bind_o
 	err = check_unused(root, device, error);
 	if (err == 0) {
 		sigset_t before;
-		bh_bind_hold_signals(&before);
+		bh_signals_hold(&before);
 		err = bh_bind_restore(root, &journal, error);
-		bh_bind_release_signals(&before);
+		bh_signals_release(&before, false);
 	}
 	if (err != 0)
 		return err;

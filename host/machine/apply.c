@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "host/device/bind.h"
+#include "host/device/signals.h"
 #include "host/errors/errors.h"
 #include "host/machine/apply_private.h"
 
@@ -33,15 +34,6 @@ bh_tell(struct bh_applying *run, const char *stage, enum bh_step_result result, 
 	run->report->cnt[result]++;
 	if (run->told != NULL)
 		run->told(run->context, &told);
-}
-
-/* A signal that asks us to end is looked for between steps. */
-static bool
-asked_to_end(void)
-{
-	sigset_t pending;
-	return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 ||
-	                                     sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGHUP) == 1);
 }
 
 static int
@@ -160,7 +152,7 @@ apply_all(struct bh_applying *run, const struct bh_plan *plan)
 	int err = 0;
 	for (uint32_t i = 0; i < plan->change_cnt && err == 0; i++) {
 		err = apply_step(run, &plan->change[i], plan->parameters);
-		if (err == 0 && asked_to_end())
+		if (err == 0 && bh_signals_pending())
 			err = bh_error_set(run->error, "E232", -EINTR, "ended by a signal; everything was put back");
 	}
 	return err;

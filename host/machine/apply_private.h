@@ -3,8 +3,6 @@
 #ifndef HOST_MACHINE_APPLY_PRIVATE_H
 #define HOST_MACHINE_APPLY_PRIVATE_H
 
-#include <signal.h>
-
 #include "host/machine/apply.h"
 
 struct bh_applying {
@@ -23,9 +21,5 @@ void bh_tell(struct bh_applying *run, const char *stage, enum bh_step_result res
 
 /* bh_put_back - entries from first_idx on, last first. Return: 0; -EIO with run->error: the first that failed. */
 BH_MUST_CHECK int bh_put_back(struct bh_applying *run, uint32_t first_idx);
-
-/* Ctrl-C waits for the step; `swallow` takes the one that was acted on. */
-void bh_signals_hold(sigset_t *out_before);
-void bh_signals_release(const sigset_t *before, bool swallow);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "host/device/bind.h"
 #include "host/machine/cpus.h"
-#include "host/machine/file.h"
+#include "host/device/file.h"
 #include "host/machine/grub.h"
 #include "host/machine/irqbalance.h"
 #include "host/machine/slices.h"

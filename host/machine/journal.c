@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "host/errors/errors.h"
-#include "host/machine/file.h"
+#include "host/device/file.h"
 #include "host/machine/journal_line.h"
 
 #define VERSION "1"

@@ -6,17 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUM_BYTES 18 /* " #" and 16 digits */
+#include "host/device/file.h"
 
-/* FNV-1a: for a line cut off or edited by hand, not against an enemy: the folder is root's. */
-static uint64_t
-sum_of(const char *text, size_t len)
-{
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
-	return sum;
-}
+#define SUM_BYTES 18 /* " #" and 16 digits */
 
 static bool
 is_plain(char c)
@@ -64,7 +56,7 @@ bh_journal_line(const char *const *field, size_t cnt)
 			*at++ = ' ';
 		at = encode(at, field[i]);
 	}
-	snprintf(at, SUM_BYTES + 2, " #%016llx\n", (unsigned long long)sum_of(line, (size_t)(at - line)));
+	snprintf(at, SUM_BYTES + 2, " #%016llx\n", (unsigned long long)bh_text_sum(line, (size_t)(at - line)));
 	return line;
 }
 
@@ -107,7 +99,7 @@ sum_fits(char *line)
 	size_t len = strlen(line);
 	if (len < SUM_BYTES)
 		return false;
-	snprintf(want, sizeof(want), " #%016llx", (unsigned long long)sum_of(line, len - SUM_BYTES));
+	snprintf(want, sizeof(want), " #%016llx", (unsigned long long)bh_text_sum(line, len - SUM_BYTES));
 	if (strcmp(line + len - SUM_BYTES, want) != 0)
 		return false;
 	line[len - SUM_BYTES] = '\0';

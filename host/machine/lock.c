@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "host/errors/errors.h"
-#include "host/machine/file.h"
+#include "host/device/file.h"
 #include "host/machine/journal.h"
 
 #define LOCK_PATH    "/run/bulkhead/lock"

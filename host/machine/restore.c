@@ -9,38 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/device/file.h"
+#include "host/device/signals.h"
 #include "host/errors/errors.h"
 #include "host/machine/apply_private.h"
-#include "host/machine/file.h"
 #include "host/machine/grub.h"
 
 #define GROUP_WAIT_MS_MAX 2000
-
-void
-bh_signals_hold(sigset_t *out_before)
-{
-	sigset_t held;
-	sigemptyset(&held);
-	sigaddset(&held, SIGINT);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGHUP);
-	sigprocmask(SIG_BLOCK, &held, out_before);
-}
-
-void
-bh_signals_release(const sigset_t *before, bool swallow)
-{
-	static const int number[] = {SIGINT, SIGTERM, SIGHUP};
-	const struct timespec now = {0};
-	sigset_t one;
-	for (size_t i = 0; i < BH_ARRAY_CNT(number) && swallow; i++) {
-		sigemptyset(&one);
-		sigaddset(&one, number[i]);
-		while (sigtimedwait(&one, NULL, &now) > 0)
-			;
-	}
-	sigprocmask(SIG_SETMASK, before, NULL);
-}
 
 /* "isolated invalid (...)" is what the kernel made of our "isolated" when the CPUs went away. */
 static bool

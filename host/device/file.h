@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files of ours on a disk: whole and flushed, or not there. Each returns 0 or a negative errno. */
-#ifndef HOST_MACHINE_FILE_H
-#define HOST_MACHINE_FILE_H
+/* Files of ours: whole and flushed, or not there. Each returns 0 or a negative errno. For host/ only. */
+#ifndef HOST_DEVICE_FILE_H
+#define HOST_DEVICE_FILE_H
 
 #include <sys/types.h>
 
@@ -22,5 +22,10 @@ void bh_file_tidy(const char *path);
 BH_MUST_CHECK int bh_file_remove(const char *path);
 /* bh_file_flush_folder - of a path: what was made or removed in it is on the disk. */
 BH_MUST_CHECK int bh_file_flush_folder(const char *path);
+
+/*
+ * bh_text_sum - FNV-1a, 64 bits: for a text cut off or edited by hand, not against an enemy: our folders are root's.
+ */
+uint64_t bh_text_sum(const char *text, size_t len);
 
 #endif

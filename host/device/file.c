@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "host/machine/file.h"
+#include "host/device/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,4 +102,13 @@ bh_file_remove(const char *path)
 	if (unlink(path) != 0)
 		return errno == ENOENT ? 0 : -errno;
 	return bh_file_flush_folder(path);
+}
+
+uint64_t
+bh_text_sum(const char *text, size_t len)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+	return sum;
 }
