@@ -43,11 +43,10 @@ step_failed(struct bh_applying *run, const struct bh_change *change, int err, co
 	                                    change->kind == BH_CHANGE_SLICE))
 		return err; /* they have said why */
 	if (now != NULL)
-		return bh_error_set(run->error, "E230", -EIO,
-		                    "%s: '%s' was written and '%s' reads back; everything was put back", change->path,
+		return bh_error_set(run->error, "E230", -EIO, "%s: '%s' was written and '%s' reads back", change->path,
 		                    change->want, now);
-	return bh_error_set(run->error, "E230", err, "%s cannot be set to '%.64s': %s; everything was put back",
-	                    change->path, change->want, strerror(-err));
+	return bh_error_set(run->error, "E230", err, "%s cannot be set to '%.64s': %s", change->path, change->want,
+	                    strerror(-err));
 }
 
 /* Written and read back. An optional one that the kernel refuses is told and done with. */
@@ -81,8 +80,7 @@ write_step(struct bh_applying *run, const struct bh_change *change, uint32_t idx
 	}
 	free(now);
 	return err == 0 ? 0
-	                : bh_error_set(run->error, "E221", err,
-	                               "the journal cannot be written: %s; everything was put back", strerror(-err));
+	                : bh_error_set(run->error, "E221", err, "the journal cannot be written: %s", strerror(-err));
 }
 
 /* What the kernel did not take is not tried again while the same value stands there. */
@@ -153,7 +151,7 @@ apply_all(struct bh_applying *run, const struct bh_plan *plan)
 	for (uint32_t i = 0; i < plan->change_cnt && err == 0; i++) {
 		err = apply_step(run, &plan->change[i], plan->parameters);
 		if (err == 0 && bh_signals_pending())
-			err = bh_error_set(run->error, "E232", -EINTR, "ended by a signal; everything was put back");
+			err = bh_error_set(run->error, "E232", -EINTR, "ended by a signal");
 	}
 	return err;
 }
@@ -232,12 +230,15 @@ open_journal(const struct bh_plan *plan, struct bh_journal *journal, bool *out_f
 static void
 roll_back(struct bh_applying *run, uint32_t first_idx)
 {
-	struct bh_error why = *run->error, error = {0};
+	const struct bh_error why = *run->error;
+	struct bh_error error = {0};
 	run->error = &error;
 	run->report->rolled_back = bh_put_back(run, first_idx) == 0;
-	if (!run->report->rolled_back)
-		bh_error_set(&why, "E231", -EIO, "%.300s; and not all could be put back: %.300s", why.text, error.text);
-	*run->out_error = why;
+	if (run->report->rolled_back)
+		bh_error_set(run->out_error, why.id, -EIO, "%.480s; everything was put back", why.text);
+	else
+		bh_error_set(run->out_error, "E231", -EIO, "%.220s; and not all could be put back: %.240s", why.text,
+		             error.text);
 }
 
 static int

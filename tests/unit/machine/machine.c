@@ -65,6 +65,8 @@ generate(const char *root, const char *params, char **out_cfg, struct bh_error *
 {
 	bool dropin = bh_sys_exists(root, BH_GRUB_DROPIN_PATH), entry = bh_sys_exists(root, BH_GRUB_ENTRY_PATH);
 	char text[512];
+	if (machine.grub_fails && machine.ignore_then != NULL)
+		machine.ignore = machine.ignore_then;
 	if (machine.grub_fails)
 		return bh_error_set(error, "E240", -ENOENT, "grub-mkconfig is not installed");
 	if (dropin != (params[0] != '\0'))

@@ -19,7 +19,8 @@ struct machine {
 	struct bh_plan plan;
 	unsigned write_cnt, refuse_at; /* refuse the n-th write with EIO; 0: none */
 	bool grub_fails;
-	const char *ignore; /* a part of a path whose writes do nothing */
+	const char *ignore_then; /* `ignore` from then on */
+	const char *ignore;      /* a part of a path whose writes do nothing */
 };
 
 extern struct machine machine;

@@ -204,6 +204,28 @@ what_does_not_read_back_is_put_back(void **state)
 	free(shot);
 }
 
+/* The last step fails, and one of the way back as well: one message has both, and the journal stays. */
+static void
+what_cannot_be_rolled_back_is_told(void **state)
+{
+	(void)state;
+	machine_add_grub();
+	char *shot = machine_shot();
+	machine.grub_fails = true;
+	machine.ignore_then = "watchdog_cpumask";
+	assert_true(machine_apply() < 0);
+	assert_string_equal(machine.error.id, "E231");
+	assert_non_null(strstr(machine.error.text, "grub-mkconfig is not installed"));
+	assert_non_null(strstr(machine.error.text, "not all could be put back: /proc/sys/kernel/watchdog_cpumask"));
+	assert_null(strstr(machine.error.text, "everything was put back"));
+	assert_false(machine.report.rolled_back);
+	assert_true(has_journal());
+	machine.ignore = NULL;
+	assert_int_equal(machine_restore(), 0);
+	assert_true(machine_is(shot));
+	free(shot);
+}
+
 static void
 what_cannot_be_put_back_stays_in_the_journal(void **state)
 {
@@ -491,6 +513,7 @@ main(void)
 	        T(a_menu_made_anew_is_made_without_ours),
 	        T(refused_at_each_write_it_is_put_back_or_told),
 	        T(what_does_not_read_back_is_put_back),
+	        T(what_cannot_be_rolled_back_is_told),
 	        T(what_cannot_be_put_back_stays_in_the_journal),
 	        T(on_a_full_disk_nothing_is_changed),
 	        T(without_a_place_for_the_journal_nothing_is_changed),
