@@ -47,6 +47,7 @@ uint64_t noise_trace_lost(const char *line, unsigned *out_cpu);
 
 struct noise_trace {
 	char folder[128]; /* "" none */
+	bool mounted;     /* tracefs, by us */
 	struct noise_names names;
 	struct noise_cpu_trace {
 		unsigned cpu;

@@ -26,7 +26,7 @@ static const char *const events[] = {
 
 /* The two places where it may be mounted. */
 static const char *
-find_tracefs(void)
+find_tracefs(bool *out_mounted)
 {
 	static const char *const place[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
 	for (int attempt = 0; attempt < 2; attempt++) {
@@ -37,8 +37,12 @@ find_tracefs(void)
 				return place[i];
 		}
 		/* The kernel's own mount point: automatic with systemd, by hand elsewhere. */
-		if (attempt == 0 && mount("tracefs", place[0], "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
-			break;
+		if (attempt == 0) {
+			*out_mounted =
+			        mount("tracefs", place[0], "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
+			if (!*out_mounted)
+				break;
+		}
 	}
 	return NULL;
 }
@@ -134,8 +138,9 @@ set_up(struct noise_trace *trace, const struct bh_cpus *cpus, const char **out_w
 int
 noise_trace_open(struct noise_trace *trace, const struct bh_cpus *cpus, char *why, size_t why_bytes)
 {
-	const char *what = "a place (tracefs is not in this kernel, or may not be mounted)", *tracefs = find_tracefs();
+	const char *what = "a place (tracefs is not in this kernel, or may not be mounted)", *tracefs;
 	memset(trace, 0, sizeof(*trace));
+	tracefs = find_tracefs(&trace->mounted);
 	int err = -ENOENT;
 	if (tracefs != NULL) {
 		remove_leftovers(tracefs);
@@ -247,4 +252,7 @@ noise_trace_close(struct noise_trace *trace)
 	if (trace->folder[0] != '\0')
 		rmdir(trace->folder);
 	trace->folder[0] = '\0';
+	if (trace->mounted) /* busy: somebody else found it useful meanwhile */
+		umount("/sys/kernel/tracing");
+	trace->mounted = false;
 }

@@ -123,6 +123,7 @@ nothing_is_left(void **state)
 	         "grep -q 'us stolen per second' noise.out || exit 5; rm noise.out; "
 	         "%s noise --cpus 0 --duration 20s > /dev/null 2>&1 & pid=$!; sleep 1; kill -KILL $pid; wait $pid; "
 	         "%s noise --cpus 0 --duration 200ms > /dev/null || exit 3; "
+	         "grep -q tracefs /proc/mounts || mount -t tracefs none /sys/kernel/tracing; "
 	         "ls -d /sys/kernel/tracing/instances/bulkhead-* 2> /dev/null && exit 4; [ $first = 0 ]",
 	         bulkhead, bulkhead, bulkhead);
 	const char *const argv[] = {"/bin/bash", "-c", text, NULL};
