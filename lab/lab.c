@@ -83,8 +83,8 @@ run(struct bh_lab_machine *machine, int *out_exit_code, struct bh_error *error)
 	return err == 0 ? unpacked : err;
 }
 
-int
-bh_lab_run(const struct bh_lab_options *options, int *out_exit_code, struct bh_error *error)
+static int
+attempt(const struct bh_lab_options *options, int *out_exit_code, struct bh_error *error)
 {
 	struct bh_lab_machine *machine = calloc(1, sizeof(*machine));
 	if (machine == NULL)
@@ -101,4 +101,16 @@ bh_lab_run(const struct bh_lab_options *options, int *out_exit_code, struct bh_e
 	free(machine->argv);
 	free(machine);
 	return err;
+}
+
+/* Now and then an emulated machine hangs while its kernel starts the other CPUs. The command has not run then. */
+int
+bh_lab_run(const struct bh_lab_options *options, int *out_exit_code, struct bh_error *error)
+{
+	int err = attempt(options, out_exit_code, error);
+	if (err != -EAGAIN)
+		return err;
+	fprintf(stderr, "lab: %s; once more\n", error->text);
+	err = attempt(options, out_exit_code, error);
+	return err == -EAGAIN ? -ETIMEDOUT : err;
 }

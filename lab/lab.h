@@ -71,7 +71,7 @@ void bh_lab_defaults(struct bh_lab_options *out);
 BH_MUST_CHECK int bh_lab_nvme_parse(const char *text, struct bh_lab_nvme *out, struct bh_error *error);
 
 /**
- * bh_lab_run - boot, run options->command, power off
+ * bh_lab_run - boot, run options->command, power off; a machine that hangs in its start is started once more, and that is told
  * @out_exit_code: the command's; 128 + N for one that a signal ended
  * Return: 0 when the command ran and ended; -EINVAL; -ENOENT something is missing on the host (named with the command that installs
  * it); -ETIMEDOUT; -EINTR a signal asked to stop; -EIO the machine crashed or hung (the console's end is on stderr).

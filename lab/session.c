@@ -13,9 +13,9 @@
 #include "lab/init/protocol.h"
 #include "lab/internal.h"
 
-#define BOOT_NS       (120 * BH_LAB_NS_PER_S) /* until init says hello; some seconds on a quiet machine */
-#define SILENCE_NS    (60 * BH_LAB_NS_PER_S)  /* without a beat */
-#define LAST_NS       (10 * BH_LAB_NS_PER_S)  /* from the command's end to its last byte */
+#define BOOT_NS       (60 * BH_LAB_NS_PER_S) /* until init says hello; some seconds on a quiet machine */
+#define SILENCE_NS    (60 * BH_LAB_NS_PER_S) /* without a beat */
+#define LAST_NS       (10 * BH_LAB_NS_PER_S) /* from the command's end to its last byte */
 #define CONSOLE_BYTES 16384u
 #define CONSOLE_LINES 48 /* a panic and its stack */
 #define TURN_MS       500
@@ -233,8 +233,8 @@ judge_deadlines(const struct session *session, uint64_t now, struct bh_error *er
 	const bool late = options->timeout_ns != 0 && age_ns > options->timeout_ns;
 	if (!session->control.ready && (late || age_ns > BOOT_NS)) {
 		print_console_end(session);
-		return bh_error_set(error, "E210", -ETIMEDOUT, "the machine did not come up within %lu s",
-		                    age_ns / BH_LAB_NS_PER_S);
+		return bh_error_set(error, "E210", late ? -ETIMEDOUT : -EAGAIN,
+		                    "the machine did not come up within %lu s", age_ns / BH_LAB_NS_PER_S);
 	}
 	if (late)
 		return bh_error_set(error, "E214", -ETIMEDOUT,
