@@ -25,7 +25,8 @@ enum bh_change_kind {
 	BH_CHANGE_FILE = 3,       /* a whole file on a disk: outlives a reboot */
 	BH_CHANGE_DEVICE = 4,     /* a PCI address: its driver, "" none */
 	BH_CHANGE_IRQBALANCE = 5, /* the list of CPUs that a running irqbalance leaves alone */
-	BH_CHANGE_SLICE = 6,      /* the CPUs that systemd gives a slice or scope for now; NULL: as its unit says */
+	BH_CHANGE_SLICE =
+	        6, /* the CPUs that systemd gives a slice or scope until it is shut down; NULL: as its unit says */
 	BH_CHANGE_KINDS = 7,
 };
 

@@ -6,6 +6,7 @@
  * the time of ENTRY_TURNS undisturbed turns (some 10 us). What is beyond that, and gaps in which the kernel did nothing, lie
  * outside of Linux: a guest that was not run finds its timer's interrupt waiting, which did not take all that time.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,20 +35,31 @@ struct share {
 	uint16_t first_idx; /* thief of the first event */
 };
 
-static uint16_t
-thief_of(struct bh_noise_cpu *cpu, const char *name, enum bh_noise_how how)
+static struct bh_noise_thief *
+find_thief(struct bh_noise_cpu *cpu, const char *name, enum bh_noise_how how)
 {
 	for (uint32_t i = 0; i < cpu->thief_cnt; i++) {
 		if (cpu->thief[i].how == how && strcmp(cpu->thief[i].name, name) == 0)
-			return (uint16_t)i;
+			return &cpu->thief[i];
 	}
-	if (cpu->thief_cnt == BH_NOISE_THIEVES_MAX)
-		return BH_NOISE_THIEVES_MAX - 1; /* the last one stands for the rest */
-	struct bh_noise_thief *thief = &cpu->thief[cpu->thief_cnt++];
-	*thief = (struct bh_noise_thief){.how = how};
-	memcpy(thief->name, cpu->thief_cnt == BH_NOISE_THIEVES_MAX ? "others" : name,
-	       cpu->thief_cnt == BH_NOISE_THIEVES_MAX ? sizeof("others") : strlen(name) + 1);
-	return (uint16_t)(cpu->thief_cnt - 1);
+	return NULL;
+}
+
+/* The last places are for those that find no room: one "others" for each way of being named. */
+static uint16_t
+thief_of(struct bh_noise_cpu *cpu, const char *name, enum bh_noise_how how)
+{
+	struct bh_noise_thief *thief = find_thief(cpu, name, how);
+	if (thief == NULL && cpu->thief_cnt >= BH_NOISE_THIEVES_MAX - BH_NOISE_HOWS) {
+		name = "others";
+		thief = find_thief(cpu, name, how);
+	}
+	if (thief == NULL) {
+		thief = &cpu->thief[cpu->thief_cnt++];
+		*thief = (struct bh_noise_thief){.how = how};
+		snprintf(thief->name, sizeof(thief->name), "%s", name);
+	}
+	return (uint16_t)(thief - cpu->thief);
 }
 
 /* What runs now; -1: the cell. */
@@ -87,9 +99,7 @@ add_share(struct share *share, uint16_t thief_idx, uint64_t tsc)
 	uint32_t i = 0;
 	while (i < share->cnt && share->thief_idx[i] != thief_idx)
 		i++;
-	if (i == BH_ARRAY_CNT(share->tsc))
-		i--; /* more thieves in one gap than there is room for: with the last */
-	else if (i == share->cnt) {
+	if (i == share->cnt) {
 		share->thief_idx[share->cnt] = thief_idx;
 		share->tsc[share->cnt++] = 0;
 	}
@@ -102,7 +112,9 @@ cover(struct walk *walk, struct bh_noise_cpu *cpu, struct share *share, uint64_t
 	int name_idx = runs(walk);
 	if (name_idx < 0 || to_tsc <= from_tsc)
 		return;
-	uint16_t thief_idx = thief_of(cpu, walk->names->name[name_idx], BH_NOISE_EVENT);
+	/* Three places stay free: the others, the first cause, what lies outside. */
+	const bool full = share->cnt >= BH_ARRAY_CNT(share->tsc) - 3;
+	uint16_t thief_idx = thief_of(cpu, full ? "others" : walk->names->name[name_idx], BH_NOISE_EVENT);
 	if (!share->any)
 		share->first_idx = thief_idx;
 	share->any = true;

@@ -11,17 +11,20 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "apps/noise/config.h"
 #include "host/device/sysfs.h"
 #include "host/noise/internal.h"
 #include "host/run/run.h"
 
-#define TICK_NS       UINT64_C(20000000)
-#define TRACE_BUDGET  (size_t)(1u << 20)
-#define MSR_SMI_COUNT 0x34 /* Intel SDM vol. 4, table 2-2 */
-#define NS_PER_S      UINT64_C(1000000000)
+#define TICK_NS        UINT64_C(20000000)
+#define TRACE_BUDGET   (size_t)(1u << 20)
+#define MSR_SMI_COUNT  0x34 /* Intel SDM vol. 4, table 2-2 */
+#define NS_PER_S       UINT64_C(1000000000)
+#define INSIDE_WAIT_NS (30 * NS_PER_S) /* beyond our own end */
 
 /* One cell and its CPUs: all of them, or those on one side of a partition. */
 struct run {
@@ -34,6 +37,7 @@ struct run {
 	struct bh_cell *cell;
 	struct noise_trace *trace; /* NULL: none */
 	struct noise_counters *before, *after;
+	uint64_t begin_tsc;               /* before the cell was started: no stamp of its is older */
 	uint64_t tail[BH_NOISE_CPUS_MAX]; /* gaps read */
 	uint64_t smi_before[BH_NOISE_CPUS_MAX];
 	bool done;
@@ -57,8 +61,8 @@ static void
 keep_gap(struct run *run, struct bh_noise_cpu *cpu, const struct noise_gap *gap)
 {
 	uint64_t last_tsc = cpu->gap_cnt > 0 ? cpu->gap[cpu->gap_cnt - 1].end_tsc : 0;
-	if (gap->start_tsc < last_tsc || gap->end_tsc <= gap->start_tsc ||
-	    gap->end_tsc - gap->start_tsc > run->orders.duration_tsc + run->report->tsc_hz * 10 ||
+	last_tsc = BH_MAX(last_tsc, run->begin_tsc);
+	if (gap->start_tsc < last_tsc || gap->end_tsc <= gap->start_tsc || gap->end_tsc > __rdtsc() ||
 	    cpu->gap_cnt == BH_NOISE_GAPS_MAX) {
 		cpu->gap_lost_cnt++;
 		return;
@@ -389,6 +393,7 @@ measure_side(struct run *run, struct bh_error *error)
 	for (uint32_t i = 0; i < run->core_cnt; i++)
 		run->cpu[i]->smi_known = read_smi(run->cpu[i]->cpu, &run->smi_before[i]);
 	run->before = noise_counters_read("");
+	run->begin_tsc = __rdtsc();
 	int err = measure(run, error);
 	if (run->trace != NULL)
 		noise_trace_close(run->trace);
@@ -433,6 +438,21 @@ start_inside(struct run *run, const struct bh_cpus *cpus, struct told *told)
 	_exit(0);
 }
 
+/* It measures as long as we do. What is stuck is ended, with its cell. */
+static void
+wait_inside(pid_t pid)
+{
+	const struct timespec pause = {.tv_nsec = 20000000};
+	for (uint64_t waited_ns = 0; waited_ns < INSIDE_WAIT_NS; waited_ns += (uint64_t)pause.tv_nsec) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 static int
 measure_both(struct run *run, const struct bh_cpus *inside, const struct bh_cpus *outside, struct bh_error *error)
 {
@@ -451,8 +471,7 @@ measure_both(struct run *run, const struct bh_cpus *inside, const struct bh_cpus
 		/* Ctrl-C reaches both; where only we were asked to end, it ends, too. It is done at about the same time anyhow. */
 		if (err != 0 || run->cpu[0]->measured_tsc < run->orders.duration_tsc)
 			kill(pid, SIGTERM);
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		wait_inside(pid);
 	}
 	if (err == 0 && told->err != 0) {
 		*error = told->error;

@@ -344,6 +344,21 @@ test_missing_files(void **state)
 	is_as_before();
 }
 
+/* A machine with GRUB's menu and without what makes it: the full level is not half-way applied. */
+static void
+test_grub_tools_missing(void **state)
+{
+	(void)state;
+	inside_ok("mkdir -p /boot/grub /etc/default/grub.d /etc/grub.d; echo '# a menu' > /boot/grub/grub.cfg");
+	char *shot = snapshot_take();
+	ends(1, "BH-E266", "bulkhead apply " PLAIN " --level full --yes");
+	assert_true(snapshot_is(shot));
+	assert_int_not_equal(access(JOURNAL, F_OK), 0);
+	free(shot);
+	inside_ok("rm -r /boot/grub /etc/default/grub.d /etc/grub.d");
+	is_as_before();
+}
+
 static void
 test_a_device_that_refuses(void **state)
 {
@@ -478,6 +493,7 @@ main(int argc, char **argv)
 	        cmocka_unit_test(test_killed_with_a_device),
 	        cmocka_unit_test(test_hotplug),
 	        cmocka_unit_test(test_missing_files),
+	        cmocka_unit_test(test_grub_tools_missing),
 	        cmocka_unit_test(test_a_device_that_refuses),
 	        cmocka_unit_test(test_somebody_else),
 	        cmocka_unit_test(test_locked),

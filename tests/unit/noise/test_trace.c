@@ -327,6 +327,32 @@ hostile_traces_end(void **state)
 	assert_int_equal(cpu.how_tsc[0] + cpu.how_tsc[1] + cpu.how_tsc[2], sum);
 }
 
+/* More thieves than there is room for, in one gap and in all: time and the way of naming are kept. */
+static void
+too_many_thieves_are_others(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 5; round++) {
+		const uint64_t start_tsc = 100000 * (round + 1);
+		gap(start_tsc, start_tsc + 90000);
+		for (unsigned i = 0; i < 60; i++) {
+			char text[80];
+			snprintf(text, sizeof(text), "irq_handler_entry: irq=%u name=many", round * 60 + i);
+			event(start_tsc + 10 * i, text);
+			event(start_tsc + 10 * i + 10, "irq_handler_exit: irq=1 ret=handled");
+		}
+	}
+	noise_attribute(&cpu, &trace, 0, "outside");
+	assert_true(cpu.thief_cnt <= BH_NOISE_THIEVES_MAX);
+	uint64_t by_how[BH_NOISE_HOWS] = {0};
+	for (uint32_t i = 0; i < cpu.thief_cnt; i++)
+		by_how[cpu.thief[i].how] += cpu.thief[i].tsc;
+	assert_int_equal(by_how[BH_NOISE_EVENT], 5 * (600 + 1200 + 500)); /* covered, twice that, 500 turns */
+	assert_int_equal(by_how[BH_NOISE_ELIMINATION], 5 * (90000 - 2300));
+	for (unsigned how = 0; how < BH_NOISE_HOWS; how++)
+		assert_int_equal(cpu.how_tsc[how], by_how[how]);
+}
+
 /* One turn in 10,000 is longer than p99.99 says; what was outside of Linux does not count. */
 static void
 the_linux_part_has_percentiles_of_its_own(void **state)
@@ -436,6 +462,7 @@ main(void)
 	        T(a_task_has_the_time_between_its_switches),
 	        T(a_task_can_have_several_gaps),
 	        T(hostile_traces_end),
+	        T(too_many_thieves_are_others),
 	        T(the_linux_part_has_percentiles_of_its_own),
 	        T(counters_are_by_cpu_and_name),
 	};
