@@ -183,15 +183,21 @@ static int
 fill_device(struct bh_run_config *config, const char *section, struct bh_error *error)
 {
 	static const uint32_t block_size_bytes[] = {512, 4096};
-	const char *name = section + strlen("device ");
+	const char *name = strchr(section, ' ') + 1;
 	if (config->device_cnt == BH_DEVICES_MAX)
 		return bh_config_error_id(config, section, "backend", "E016", error, "at most %u devices",
 		                          BH_DEVICES_MAX);
+	if (bh_config_device(config, name) != NULL)
+		return bh_config_error_id(config, section, "backend", "E016", error,
+		                          "there is another device or port of that name");
 	if (strlen(name) >= BH_NAME_BYTES)
 		return bh_config_error_id(config, section, "backend", "E016", error, "the name has at most %u bytes",
 		                          BH_NAME_BYTES - 1);
 	struct bh_device_config *device = &config->device[config->device_cnt++];
 	snprintf(device->name, sizeof(device->name), "%s", name);
+	snprintf(device->section, sizeof(device->section), "%s", section);
+	if (strncmp(section, "port ", 5) == 0)
+		return bh_config_port_fill(config, section, device, error);
 	device->backend = bh_config_enum(config, section, "backend");
 	device->model = bh_config_string(config, section, "model");
 	device->size_bytes = bh_config_uint(config, section, "size");
@@ -211,8 +217,9 @@ fill(struct bh_run_config *config, struct bh_error *error)
 	config->has_cell = !config->file->partition_only;
 	int err = config->has_cell ? fill_cell(config, error) : 0;
 	for (uint32_t i = 0; i < config->file->section_cnt && err == 0; i++) {
-		if (strncmp(config->file->section[i].name, "device ", 7) == 0)
-			err = fill_device(config, config->file->section[i].name, error);
+		const char *name = config->file->section[i].name;
+		if (strncmp(name, "device ", 7) == 0 || strncmp(name, "port ", 5) == 0)
+			err = fill_device(config, name, error);
 	}
 	return err;
 }

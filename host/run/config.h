@@ -5,6 +5,7 @@
  *   [cell]          name, app, cpus, arena, pages
  *   [device NAME]   backend; softdev: model, size, backing, block_size, service_ns, seed, fault; vfio-user: socket;
  *                   vfio: address
+ *   [port NAME]     backend; vfio: address; vfio-user: socket; queues, mtu. A packet interface: docs/ports.md
  *   [partition]     what bulkhead doctor, plan and apply shall make of the machine: host/machine/wants.h
  *   [APP...]        what the application's own schema lists
  *
@@ -69,11 +70,14 @@ enum bh_backend_kind {
 	BH_BACKEND_SOFTDEV = 0,
 	BH_BACKEND_VFIO_USER = 1,
 	BH_BACKEND_VFIO = 2,
+	BH_BACKEND_NULL = 3,
 };
 
-/* One [device NAME]. Strings are "" where the key is missing. */
+/* One [device NAME] or [port NAME]. Strings are "" where the key is missing. */
 struct bh_device_config {
 	char name[BH_NAME_BYTES];
+	char section[BH_NAME_BYTES + 8]; /* "device nvme0", "port p0": for its other keys, bh_config_string() */
+	bool is_port;
 	enum bh_backend_kind backend;
 	const char *model;
 	uint64_t size_bytes;
@@ -81,9 +85,10 @@ struct bh_device_config {
 	uint32_t block_size_bytes;
 	const char *service_ns;
 	uint64_t seed;
-	const char *fault;   /* a file's path */
-	const char *socket;  /* vfio-user */
-	const char *address; /* vfio */
+	const char *fault;             /* a file's path */
+	const char *socket;            /* vfio-user */
+	const char *address;           /* vfio */
+	uint32_t queue_cnt, mtu_bytes; /* of a port; 0: not said */
 };
 
 struct bh_config_file; /* entries with their lines; private to host/run */

@@ -60,4 +60,9 @@ BH_PRINTF(6, 7)
 int bh_config_error_id(const struct bh_run_config *config, const char *section, const char *key, const char *id,
                        struct bh_error *error, const char *format, ...);
 
+/* config_port.c: the words of [port NAME] backend, and the rest of a port's section. */
+extern const char *const bh_port_backend_words[];
+BH_MUST_CHECK int bh_config_port_fill(const struct bh_run_config *config, const char *section,
+                                      struct bh_device_config *out, struct bh_error *error);
+
 #endif

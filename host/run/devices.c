@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "host/device/null_device.h"
 #include "host/device/pci.h"
 #include "host/device/vfio.h"
 #include "host/device/vfio_user.h"
@@ -47,14 +48,14 @@ static int
 open_vfio(struct bh_cell *cell, struct bh_cell_device *device, struct bh_error *error)
 {
 	const struct bh_device_config *config = device->config;
-	char section[BH_NAME_BYTES + 8];
 	int err = bh_vfio_open(config->name, config->address, &device->backend, error);
 	if (err != 0)
 		return err;
-	snprintf(section, sizeof(section), "device %s", config->name);
+	if (config->is_port)
+		return map_arena(cell, device, error); /* whether it is a network card, and which, the cell's driver tells */
 	const char *model = bh_pci_class_name(device->backend->pci_class);
-	if (bh_config_is_set(cell->config, section, "model") && strcmp(config->model, model) != 0)
-		return bh_config_error_id(cell->config, section, "model", "E135", error,
+	if (bh_config_is_set(cell->config, config->section, "model") && strcmp(config->model, model) != 0)
+		return bh_config_error_id(cell->config, config->section, "model", "E135", error,
 		                          "the device at %s is of another kind: %s (class %06x)", config->address,
 		                          model, device->backend->pci_class);
 	return map_arena(cell, device, error);
@@ -68,6 +69,8 @@ open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device
 	int fd = -1, err = 0;
 	if (config->backend == BH_BACKEND_VFIO)
 		return open_vfio(cell, device, error);
+	if (config->backend == BH_BACKEND_NULL)
+		return bh_null_device_open(config->name, &device->backend, error);
 	if (config->backend == BH_BACKEND_SOFTDEV)
 		err = bh_softdev_start(config, program, cell->cpus.rest[device_idx % cell->cpus.rest_cnt],
 		                       cell->cpus.shared, &fd, &device->softdev_pid, error);

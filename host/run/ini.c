@@ -239,7 +239,9 @@ bh_ini_override(struct bh_config_file *file, const char *set, struct bh_error *e
 	*dot = '\0';
 	if (strncmp(text, "device.", 7) == 0)
 		text[6] = ' ';
-	if (strncmp(text, "device ", 7) == 0 && bh_ini_section(file, text) == NULL)
+	if (strncmp(text, "port.", 5) == 0)
+		text[4] = ' ';
+	if ((strncmp(text, "device ", 7) == 0 || strncmp(text, "port ", 5) == 0) && bh_ini_section(file, text) == NULL)
 		return bh_error_set(error, "E017", -EINVAL, "--set %s: %s has no section [%s]", set, file->path, text);
 	int err = override_entry(file, text, dot + 1, equals + 1);
 	return err == 0 ? 0 : bh_error_set(error, "E017", err, "--set %s: too many keys", set);

@@ -107,6 +107,8 @@ add_device(struct bh_cell *cell, uint32_t device_idx, uint64_t *addr)
 	snprintf(device->model, sizeof(device->model), "%s",
 	         from->config->backend == BH_BACKEND_VFIO ? bh_pci_class_name(from->backend->pci_class)
 	                                                  : from->config->model);
+	device->queue_cnt = from->config->queue_cnt;
+	device->mtu_bytes = from->config->mtu_bytes;
 	device->pci_vendor = from->backend->pci_vendor;
 	device->pci_device = from->backend->pci_device;
 	device->pci_class = from->backend->pci_class & 0xffffff;

@@ -34,6 +34,11 @@ static const struct bh_config_key common[] = {
         {"device *", "fault", BH_VALUE_STRING, "", .help = "the path of a fault script"},
         {"device *", "socket", BH_VALUE_STRING, "", .help = "the path of a vfio-user server's socket"},
         {"device *", "address", BH_VALUE_STRING, "", .help = "a PCI address such as 0000:01:00.0"},
+        {"port *", "backend", BH_VALUE_ENUM, NULL, .words = bh_port_backend_words},
+        {"port *", "socket", BH_VALUE_STRING, "", .help = "the path of a server's socket"},
+        {"port *", "address", BH_VALUE_STRING, "", .help = "a PCI address such as 0000:01:00.0"},
+        {"port *", "queues", BH_VALUE_UINT, "", .min = 1, .max = 16, .help = "a number from 1 to 16"},
+        {"port *", "mtu", BH_VALUE_UINT, "", .min = 68, .max = 9216, .help = "bytes, from 68 to 9216"},
         /* For bulkhead doctor, plan and apply: host/machine/wants.h. */
         {"partition", "cpus", BH_VALUE_STRING, "", .help = "a list of CPUs such as 2-3; those of [cell] if missing"},
         {"partition", "hugepages", BH_VALUE_UINT, "", .max = 1u << 20, .help = "how many of 2 MiB"},
@@ -135,9 +140,12 @@ unknown_section(const struct bh_config_file *file, const char *section, const ch
 	const struct bh_config_key *line;
 	const char *last = "";
 	for (size_t i = 0; (line = schema_at(file->app, i)) != NULL; i++) {
-		bool device = strcmp(line->section, "device *") == 0;
+		const char *shown = line->section;
+		shown = strcmp(shown, "device *") == 0 ? "device NAME"
+		        : strcmp(shown, "port *") == 0 ? "port NAME"
+		                                       : shown;
 		if (strcmp(line->section, last) != 0)
-			list_add(&list, device ? "device NAME" : line->section, section);
+			list_add(&list, shown, section);
 		last = line->section;
 	}
 	list_advice(&list, section, "there are", advice, sizeof(advice));

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "drivers/net/net.h"
+#include "drivers/net/null/null.h"
+
+const struct bh_port_driver *const bh_port_drivers[] = {
+        &bh_null_driver,
+        NULL,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* [port NAME]: a packet interface, which is a device like any other behind its own words. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/device/pci.h"
+#include "host/run/config_file.h"
+
+/* One back end of [port NAME], at the place of its word in bh_port_backend_words. */
+struct port_backend {
+	enum bh_backend_kind kind;
+	const char *model;   /* for the cell's driver; "": the PCI identity tells */
+	const char *needs;   /* the key that it cannot do without, or NULL */
+	const char *meaning; /* of that key */
+};
+
+const char *const bh_port_backend_words[] = {"null", "vfio", "vfio-user", NULL};
+
+static const struct port_backend port_backends[] = {
+        {BH_BACKEND_NULL, "null", NULL, NULL},
+        {BH_BACKEND_VFIO, "", "address", "the card's PCI address, such as 0000:01:00.0 (bulkhead devices lists them)"},
+        {BH_BACKEND_VFIO_USER, "", "socket", "the path of the server's socket"},
+};
+
+int
+bh_config_port_fill(const struct bh_run_config *config, const char *section, struct bh_device_config *out,
+                    struct bh_error *error)
+{
+	const struct port_backend *backend = &port_backends[bh_config_enum(config, section, "backend")];
+	char address[BH_PCI_ADDRESS_BYTES];
+	out->is_port = true;
+	out->backend = backend->kind;
+	out->model = backend->model;
+	out->socket = bh_config_string(config, section, "socket");
+	out->address = bh_config_string(config, section, "address");
+	out->queue_cnt = (uint32_t)bh_config_uint(config, section, "queues");
+	out->mtu_bytes = (uint32_t)bh_config_uint(config, section, "mtu");
+	if (backend->needs != NULL && bh_config_string(config, section, backend->needs)[0] == '\0')
+		return bh_config_error_id(config, section, "backend", "E015", error, "needs a key '%s': %s",
+		                          backend->needs, backend->meaning);
+	if (out->backend == BH_BACKEND_VFIO && bh_pci_address_parse(out->address, address) != 0)
+		return bh_config_error_id(config, section, "address", "E016", error,
+		                          "no PCI address; write one like 0000:01:00.0 (bulkhead devices lists them)");
+	return 0;
+}
