@@ -3,6 +3,7 @@
 
 #include "apps/apps.h"
 #include "apps/nvme-bench/host/app.h"
+#include "apps/xconnect/host/app.h"
 
 const struct bh_app bh_apps[] = {
         {
@@ -11,6 +12,12 @@ const struct bh_app bh_apps[] = {
                 .key_cnt = NVME_BENCH_KEY_CNT,
                 .compile = nvme_bench_compile,
         },
+        {
+                .name = "xconnect",
+                .key = xconnect_keys,
+                .key_cnt = XCONNECT_KEY_CNT,
+                .compile = xconnect_compile,
+        },
 };
 
 const size_t bh_app_cnt = BH_ARRAY_CNT(bh_apps);
@@ -18,5 +25,10 @@ const size_t bh_app_cnt = BH_ARRAY_CNT(bh_apps);
 const struct bh_app_report *
 bh_app_report_find(const char *app_name)
 {
-	return strcmp(app_name, nvme_bench_report.name) == 0 ? &nvme_bench_report : NULL;
+	static const struct bh_app_report *const reports[] = {&nvme_bench_report, &xconnect_report};
+	for (size_t i = 0; i < BH_ARRAY_CNT(reports); i++) {
+		if (strcmp(app_name, reports[i]->name) == 0)
+			return reports[i];
+	}
+	return NULL;
 }

@@ -15,20 +15,7 @@
 /* Names that a core opened and nobody closed: one flag per device of the boot page. */
 static uint8_t open_flag[BH_DEVICES_MAX];
 
-static const char *const reason_name[BH_DROP_CNT] = {
-        [BH_DROP_RX_NO_BUFFER] = "rx_no_buffer",
-        [BH_DROP_RX_ERROR] = "rx_error",
-        [BH_DROP_RX_TOO_LONG] = "rx_too_long",
-        [BH_DROP_RX_BAD_LENGTH] = "rx_bad_length",
-        [BH_DROP_RX_BAD_ID] = "rx_bad_id",
-        [BH_DROP_RX_BAD_HEADER] = "rx_bad_header",
-        [BH_DROP_TX_TOO_LONG] = "tx_too_long",
-        [BH_DROP_TX_TOO_SHORT] = "tx_too_short",
-        [BH_DROP_TX_BAD_REQUEST] = "tx_bad_request",
-        [BH_DROP_TX_LINK_DOWN] = "tx_link_down",
-        [BH_DROP_TX_ERROR] = "tx_error",
-        [BH_DROP_RESET] = "reset",
-};
+static const char *const reason_name[BH_DROP_CNT] = BH_DROP_NAMES;
 
 const char *
 bh_drop_reason_name(enum bh_drop_reason reason)

@@ -60,6 +60,13 @@ enum bh_drop_reason {
 	BH_DROP_CNT,
 };
 
+/* What the counters call them, in the enum's order: for the cell and for the host that reads them. */
+#define BH_DROP_NAMES                                                                                                  \
+	{                                                                                                              \
+		"rx_no_buffer", "rx_error", "rx_too_long", "rx_bad_length", "rx_bad_id", "rx_bad_header",              \
+		        "tx_too_long", "tx_too_short", "tx_bad_request", "tx_link_down", "tx_error", "reset",          \
+	}
+
 /* bh_drop_reason_name - "rx_no_buffer", ... */
 const char *bh_drop_reason_name(enum bh_drop_reason reason);
 
