@@ -126,71 +126,142 @@ mailbox_call(const struct bh_device *device, struct access *access)
 static bool
 access_is_valid(const struct bh_device *device, const struct access *access)
 {
-	if (access->bar >= BH_DEVICE_BARS_MAX || access->offset % access->width_bytes != 0)
+	if (access->offset % access->width_bytes != 0)
+		return false;
+	if (access->bar == BH_BAR_CONFIG)
+		return access->op == BH_MAILBOX_READ && access->width_bytes <= 4 &&
+		       access->offset < BH_CONFIG_BYTES_MAX;
+	if (access->bar >= BH_DEVICE_BARS_MAX)
 		return false;
 	uint64_t bar_bytes = device->info->bar[access->bar].size_bytes;
 	return access->offset < bar_bytes && access->width_bytes <= bar_bytes - access->offset;
 }
 
-static int
-reg_read(const struct bh_device *device, struct access *access)
+static uint64_t
+mapped_read(const volatile void *addr, uint32_t width_bytes)
 {
-	if (!access_is_valid(device, access))
-		return -BH_EINVAL;
-	volatile void *addr = bh_device_window(device, access->bar, access->offset, access->width_bytes);
-	if (addr == NULL)
-		return mailbox_call(device, access);
-	access->value = access->width_bytes == 4 ? bh_mmio_read32(addr) : bh_mmio_read64(addr);
-	return 0;
+	switch (width_bytes) {
+	case 1:
+		return bh_mmio_read8(addr);
+	case 2:
+		return bh_mmio_read16(addr);
+	case 4:
+		return bh_mmio_read32(addr);
+	default:
+		return bh_mmio_read64(addr);
+	}
+}
+
+static void
+mapped_write(volatile void *addr, uint32_t width_bytes, uint64_t value)
+{
+	switch (width_bytes) {
+	case 1:
+		bh_mmio_write8(addr, (uint8_t)value);
+		break;
+	case 2:
+		bh_mmio_write16(addr, (uint16_t)value);
+		break;
+	case 4:
+		bh_mmio_write32(addr, (uint32_t)value);
+		break;
+	default:
+		bh_mmio_write64(addr, value);
+	}
 }
 
 static int
-reg_write(const struct bh_device *device, struct access *access)
+reg_read(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t width_bytes, uint64_t *out_value)
 {
-	if (!access_is_valid(device, access))
+	struct access access = {.op = BH_MAILBOX_READ, .bar = bar, .width_bytes = width_bytes, .offset = offset};
+	if (!access_is_valid(device, &access))
 		return -BH_EINVAL;
-	volatile void *addr = bh_device_window(device, access->bar, access->offset, access->width_bytes);
-	if (addr == NULL)
-		return mailbox_call(device, access);
-	if (access->width_bytes == 4)
-		bh_mmio_write32(addr, (uint32_t)access->value);
+	volatile void *addr = bh_device_window(device, bar, offset, width_bytes);
+	int err = 0;
+	if (addr != NULL)
+		access.value = mapped_read(addr, width_bytes);
 	else
-		bh_mmio_write64(addr, access->value);
+		err = mailbox_call(device, &access);
+	*out_value = access.value;
+	return err;
+}
+
+static int
+reg_write(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t width_bytes, uint64_t value)
+{
+	struct access access = {
+	        .op = BH_MAILBOX_WRITE, .bar = bar, .width_bytes = width_bytes, .offset = offset, .value = value};
+	if (!access_is_valid(device, &access))
+		return -BH_EINVAL;
+	volatile void *addr = bh_device_window(device, bar, offset, width_bytes);
+	if (addr == NULL)
+		return mailbox_call(device, &access);
+	mapped_write(addr, width_bytes, value);
 	return 0;
+}
+
+int
+bh_reg_read8(const struct bh_device *device, uint32_t bar, uint64_t offset, uint8_t *out_value)
+{
+	uint64_t value;
+	int err = reg_read(device, bar, offset, sizeof(*out_value), &value);
+	if (err == 0)
+		*out_value = (uint8_t)value;
+	return err;
+}
+
+int
+bh_reg_read16(const struct bh_device *device, uint32_t bar, uint64_t offset, uint16_t *out_value)
+{
+	uint64_t value;
+	int err = reg_read(device, bar, offset, sizeof(*out_value), &value);
+	if (err == 0)
+		*out_value = (uint16_t)value;
+	return err;
 }
 
 int
 bh_reg_read32(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t *out_value)
 {
-	struct access access = {.op = BH_MAILBOX_READ, .bar = bar, .width_bytes = 4, .offset = offset};
-	int err = reg_read(device, &access);
+	uint64_t value;
+	int err = reg_read(device, bar, offset, sizeof(*out_value), &value);
 	if (err == 0)
-		*out_value = (uint32_t)access.value;
+		*out_value = (uint32_t)value;
 	return err;
 }
 
 int
 bh_reg_read64(const struct bh_device *device, uint32_t bar, uint64_t offset, uint64_t *out_value)
 {
-	struct access access = {.op = BH_MAILBOX_READ, .bar = bar, .width_bytes = 8, .offset = offset};
-	int err = reg_read(device, &access);
+	uint64_t value;
+	int err = reg_read(device, bar, offset, sizeof(*out_value), &value);
 	if (err == 0)
-		*out_value = access.value;
+		*out_value = (uint64_t)value;
 	return err;
+}
+
+int
+bh_reg_write8(const struct bh_device *device, uint32_t bar, uint64_t offset, uint8_t value)
+{
+	return reg_write(device, bar, offset, sizeof(value), value);
+}
+
+int
+bh_reg_write16(const struct bh_device *device, uint32_t bar, uint64_t offset, uint16_t value)
+{
+	return reg_write(device, bar, offset, sizeof(value), value);
 }
 
 int
 bh_reg_write32(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t value)
 {
-	struct access access = {.op = BH_MAILBOX_WRITE, .bar = bar, .width_bytes = 4, .offset = offset, .value = value};
-	return reg_write(device, &access);
+	return reg_write(device, bar, offset, sizeof(value), value);
 }
 
 int
 bh_reg_write64(const struct bh_device *device, uint32_t bar, uint64_t offset, uint64_t value)
 {
-	struct access access = {.op = BH_MAILBOX_WRITE, .bar = bar, .width_bytes = 8, .offset = offset, .value = value};
-	return reg_write(device, &access);
+	return reg_write(device, bar, offset, sizeof(value), value);
 }
 
 int

@@ -47,6 +47,9 @@ struct bh_backend_ops {
 	                              uint64_t *out_value, struct bh_error *);
 	BH_MUST_CHECK int (*reg_write)(struct bh_backend *, uint32_t bar, uint64_t offset, uint32_t width_bytes,
 	                               uint64_t value, struct bh_error *);
+	/* PCI configuration space, width_bytes 1, 2 or 4; NULL: it has none. */
+	BH_MUST_CHECK int (*config_read)(struct bh_backend *, uint32_t offset, uint32_t width_bytes,
+	                                 uint32_t *out_value, struct bh_error *);
 	/* What the other end wants of us, without waiting. -ENODEV: the device is gone, or asked back; `error` says which. */
 	BH_MUST_CHECK int (*service)(struct bh_backend *, struct bh_error *);
 	/* Reset the function; when it returns 0 the device does no DMA any more. */

@@ -34,6 +34,7 @@ static const struct bh_backend_ops ops = {
         .name = "vfio",
         .dma_map = bh_vfio_dma_map,
         .dma_unmap = bh_vfio_dma_unmap,
+        .config_read = bh_vfio_config_read,
         .reg_read = bh_vfio_reg_read,
         .reg_write = bh_vfio_reg_write,
         .service = bh_vfio_service,

@@ -196,6 +196,7 @@ static const struct bh_backend_ops ops = {
         .name = "vfio-user",
         .dma_map = bh_vfu_dma_map,
         .dma_unmap = bh_vfu_dma_unmap,
+        .config_read = bh_vfio_user_config_read,
         .reg_read = reg_read,
         .reg_write = reg_write,
         .service = bh_vfio_user_service,

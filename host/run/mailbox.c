@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 
+#include <bulkhead/device.h>
+
 #include "host/run/internal.h"
 
 static struct bh_mailbox_slot *
@@ -22,13 +24,31 @@ check(const struct bh_cell *cell, const struct bh_mailbox_slot *request)
 		return 0;
 	if (request->op != BH_MAILBOX_READ && request->op != BH_MAILBOX_WRITE)
 		return -EINVAL;
-	if (request->bar >= BH_DEVICE_BARS_MAX)
+	bool config = request->bar == BH_BAR_CONFIG && request->op == BH_MAILBOX_READ && request->width_bytes <= 4;
+	if (request->bar >= BH_DEVICE_BARS_MAX && !config)
 		return -EINVAL;
-	uint64_t width = request->width_bytes,
-	         bar_bytes = cell->page.device[request->device].bar[request->bar].size_bytes;
+	uint64_t width = request->width_bytes, bar_bytes = BH_CONFIG_BYTES_MAX;
+	if (!config)
+		bar_bytes = cell->page.device[request->device].bar[request->bar].size_bytes;
 	if ((width != 1 && width != 2 && width != 4 && width != 8) || request->offset % width != 0)
 		return -EINVAL;
 	return request->offset < bar_bytes && width <= bar_bytes - request->offset ? 0 : -EINVAL;
+}
+
+static int
+read_register(struct bh_backend *backend, const struct bh_mailbox_slot *request, uint64_t *out_value,
+              struct bh_error *error)
+{
+	uint32_t value;
+	if (request->bar != BH_BAR_CONFIG)
+		return backend->ops->reg_read(backend, request->bar, request->offset, request->width_bytes, out_value,
+		                              error);
+	if (backend->ops->config_read == NULL)
+		return -EINVAL;
+	int err = backend->ops->config_read(backend, (uint32_t)request->offset, request->width_bytes, &value, error);
+	if (err == 0)
+		*out_value = value;
+	return err;
 }
 
 static int
@@ -46,8 +66,7 @@ perform(struct bh_cell *cell, const struct bh_mailbox_slot *request, uint64_t *o
 		err = backend->ops->reg_write(backend, request->bar, request->offset, request->width_bytes,
 		                              request->write_value, &error);
 	else
-		err = backend->ops->reg_read(backend, request->bar, request->offset, request->width_bytes, out_value,
-		                             &error);
+		err = read_register(backend, request, out_value, &error);
 	if (err == -ENODEV) {
 		device->gone = true;
 		cell->cause = error;

@@ -51,6 +51,18 @@ bh_dma_mb(void)
 	__asm__ volatile("lock; addl $0, -4(%%rsp)" ::: "memory", "cc");
 }
 
+BH_INLINE uint8_t
+bh_mmio_read8(const volatile void *addr)
+{
+	return *(const volatile uint8_t *)addr;
+}
+
+BH_INLINE uint16_t
+bh_mmio_read16(const volatile void *addr)
+{
+	return *(const volatile uint16_t *)addr;
+}
+
 BH_INLINE uint32_t
 bh_mmio_read32(const volatile void *addr)
 {
@@ -63,7 +75,21 @@ bh_mmio_read64(const volatile void *addr)
 	return *(const volatile uint64_t *)addr;
 }
 
-/* bh_mmio_write32 - one 32-bit store to device memory; comes after every earlier store of this core. */
+/* bh_mmio_write8 .. bh_mmio_write64 - one store to device memory; comes after every earlier store of this core. */
+BH_INLINE void
+bh_mmio_write8(volatile void *addr, uint8_t value)
+{
+	bh_compiler_barrier();
+	*(volatile uint8_t *)addr = value;
+}
+
+BH_INLINE void
+bh_mmio_write16(volatile void *addr, uint16_t value)
+{
+	bh_compiler_barrier();
+	*(volatile uint16_t *)addr = value;
+}
+
 BH_INLINE void
 bh_mmio_write32(volatile void *addr, uint32_t value)
 {

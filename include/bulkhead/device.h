@@ -20,9 +20,13 @@ struct bh_device {
  */
 BH_MUST_CHECK int bh_device_find(const char *name, struct bh_device *out_device);
 
+/* As a BAR: PCI configuration space, 4096 bytes, at most 32 bits at a time, to be read only. */
+#define BH_BAR_CONFIG       7u
+#define BH_CONFIG_BYTES_MAX 4096u
+
 /**
- * bh_reg_read32, bh_reg_read64, bh_reg_write32, bh_reg_write64 - one register access of that width
- * @bar, @offset: naturally aligned, inside the BAR
+ * bh_reg_read8 .. bh_reg_read64, bh_reg_write8 .. bh_reg_write64 - one register access of that width
+ * @bar, @offset: naturally aligned, inside the BAR; or BH_BAR_CONFIG, for reading
  *
  * Context: any core; through the mailbox the fiber yields while it waits, so other fibers of the core run meanwhile, at
  * most BH_MAILBOX_TIMEOUT_NS.
@@ -30,8 +34,12 @@ BH_MUST_CHECK int bh_device_find(const char *name, struct bh_device *out_device)
  * refused; -BH_ENODEV the back end lost the device. A device that was removed reads as all ones with return 0: the driver decides.
  */
 #define BH_MAILBOX_TIMEOUT_NS UINT64_C(2000000000)
+BH_MUST_CHECK int bh_reg_read8(const struct bh_device *device, uint32_t bar, uint64_t offset, uint8_t *out_value);
+BH_MUST_CHECK int bh_reg_read16(const struct bh_device *device, uint32_t bar, uint64_t offset, uint16_t *out_value);
 BH_MUST_CHECK int bh_reg_read32(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t *out_value);
 BH_MUST_CHECK int bh_reg_read64(const struct bh_device *device, uint32_t bar, uint64_t offset, uint64_t *out_value);
+BH_MUST_CHECK int bh_reg_write8(const struct bh_device *device, uint32_t bar, uint64_t offset, uint8_t value);
+BH_MUST_CHECK int bh_reg_write16(const struct bh_device *device, uint32_t bar, uint64_t offset, uint16_t value);
 BH_MUST_CHECK int bh_reg_write32(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t value);
 BH_MUST_CHECK int bh_reg_write64(const struct bh_device *device, uint32_t bar, uint64_t offset, uint64_t value);
 

@@ -68,6 +68,18 @@ bh_dma_mb(void)
 		sim_barrier();
 }
 
+BH_INLINE uint8_t
+bh_mmio_read8(const volatile void *addr)
+{
+	return sim_mmio_read ? (uint8_t)sim_mmio_read(addr, 1) : *(const volatile uint8_t *)addr;
+}
+
+BH_INLINE uint16_t
+bh_mmio_read16(const volatile void *addr)
+{
+	return sim_mmio_read ? (uint16_t)sim_mmio_read(addr, 2) : *(const volatile uint16_t *)addr;
+}
+
 BH_INLINE uint32_t
 bh_mmio_read32(const volatile void *addr)
 {
@@ -78,6 +90,18 @@ BH_INLINE uint64_t
 bh_mmio_read64(const volatile void *addr)
 {
 	return sim_mmio_read ? sim_mmio_read(addr, 8) : *(const volatile uint64_t *)addr;
+}
+
+BH_INLINE void
+bh_mmio_write8(volatile void *addr, uint8_t value)
+{
+	sim_mmio_write(addr, value, 1);
+}
+
+BH_INLINE void
+bh_mmio_write16(volatile void *addr, uint16_t value)
+{
+	sim_mmio_write(addr, value, 2);
 }
 
 BH_INLINE void
