@@ -60,7 +60,7 @@ static const struct bad bads[] = {
         {"", 0, "E015", {"no section [cell]", "app"}},
         /* Sections. */
         {GOOD "[cel]\nname = x\n", 5, "E012", {"[cel]", "did you mean 'cell'?"}},
-        {GOOD "[nvme-bench]\nqueue_depth = 1\n", 5, "E012", {"[nvme-bench]", "cell, device NAME, partition, paint"}},
+        {GOOD "[nvme-bench]\nqueue_depth = 1\n", 5, "E012", {"[nvme-bench]", "cell, device NAME, port NAME, partition, paint"}},
         {GOOD "[device]\nbackend = softdev\n", 5, "E012", {"[device]", "device NAME"}},
         {GOOD "[empty]\n", 5, "E012", {"[empty]", NULL}},
         {GOOD "[paint]\ncoats = 3\n", 5, "E014", {"twice", "paint"}},
@@ -108,6 +108,14 @@ static const struct bad bads[] = {
         {GOOD "[device nvme0]\nbackend = vfio-user\n", 6, "E015", {"socket", NULL}},
         {GOOD "[device nvme0]\nbackend = vfio\n", 6, "E015", {"address", NULL}},
         {GOOD "[device nvme0]\nbackend = vfio\naddress = 1:0\n", 7, "E016", {"0000:01:00.0", NULL}},
+        {GOOD "[port p0]\nqueues = 1\n", 5, "E015", {"[port p0] needs a key 'backend'", "null"}},
+        {GOOD "[port p0]\nbackend = nul\n", 6, "E016", {"did you mean 'null'?", NULL}},
+        {GOOD "[port p0]\nbackend = null\nqueues = 17\n", 7, "E016", {"1 to 16", NULL}},
+        {GOOD "[port p0]\nbackend = null\nmtu = 67\n", 7, "E016", {"68 to 9216", NULL}},
+        {GOOD "[port p0]\nbackend = vfio\n", 6, "E015", {"address", NULL}},
+        {GOOD "[port p0]\nbackend = vfio\naddress = 1:0\n", 7, "E016", {"0000:01:00.0", NULL}},
+        {GOOD "[port p0]\nbackend = vfio-user\n", 6, "E015", {"socket", NULL}},
+        {GOOD "[port d]\nbackend = null\n[device d]\nbackend = softdev\n", 8, "E016", {"of that name", NULL}},
         {GOOD "[device a-name-that-is-longer-than-31-bytes]\nbackend = softdev\n", 6, "E016", {"at most 31", NULL}},
 };
 
