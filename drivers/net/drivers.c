@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "drivers/net/net.h"
 #include "drivers/net/null/null.h"
+#include "drivers/net/virtio/virtio.h"
 
 const struct bh_port_driver *const bh_port_drivers[] = {
         &bh_null_driver,
+        &bh_virtio_driver,
         NULL,
 };

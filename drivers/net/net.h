@@ -45,7 +45,8 @@ struct bh_port_driver {
 	bool (*matches)(const struct bh_boot_device *device);
 	/*
 	 * port->device, options (defaults filled in, checked) and info.name are set. Fills the rest of info and
-	 * port->link; may lower info.queue_cnt, rx_entries, tx_entries. The queues are made after it: their rings are
+	 * port->link; may lower info.queue_cnt, rx_entries, tx_entries, mtu_bytes; may replace port->driver by another
+	 * table of its own with the same sizes. The queues are made after it: their rings are
 	 * queue_init's.
 	 */
 	BH_MUST_CHECK int (*open)(struct bh_port *port);

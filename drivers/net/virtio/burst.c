@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Receive and transmit. Every function with `packed` is inlined twice, so that the bursts of either ring hold no
+ * question about it.
+ */
+#include "drivers/net/virtio/virtio.h"
+
+#define PREFETCH_CNT  4u
+#define RECLAIM_BURST 64u
+
+/* The entry `ahead` behind the next that the device has used, if it is there. */
+BH_INLINE bool
+used_at(const struct bh_virtq *vq, uint16_t ahead, uint16_t ready, bool packed, struct virtq_used_elem *out)
+{
+	if (packed)
+		return ahead < vq->size && bh_virtq_packed_used(vq, ahead, out);
+	if (ahead >= ready)
+		return false;
+	*out = bh_virtq_split_used(vq, ahead);
+	return true;
+}
+
+BH_INLINE void
+used_skip(struct bh_virtq *vq, uint16_t cnt, bool packed)
+{
+	if (packed)
+		bh_virtq_packed_used_skip(vq, cnt);
+	else
+		vq->used_idx = (uint16_t)(vq->used_idx + cnt);
+}
+
+/* The device used what it was not given, or its index jumped: nothing of the queue can be trusted any more. */
+static void
+device_lies(struct virtio_queue *queue)
+{
+	bh_counter_add(queue->base.drop[BH_DROP_RX_BAD_ID], 1);
+	bh_port_fail(&queue->base);
+}
+
+/* Receive */
+
+BH_INLINE void
+rx_give(struct virtio_queue *queue, uint16_t id, struct bh_pkt *pkt, bool packed)
+{
+	struct bh_virtq *vq = &queue->rx;
+	pkt->data = pkt->buf + pkt->pool->headroom_bytes;
+	uint64_t addr = (uintptr_t)pkt->data - VIRTIO_NET_HDR_BYTES;
+	uint32_t len = queue->rx_data_bytes + VIRTIO_NET_HDR_BYTES;
+	vq->slot[id] = pkt;
+	if (packed) {
+		bh_virtq_packed_give(vq, addr, len, id, VIRTQ_DESC_F_WRITE);
+		return;
+	}
+	vq->desc[id].addr = addr; /* the rest of it is as rx_fill wrote it */
+	bh_virtq_split_avail(vq, id);
+}
+
+BH_INLINE void
+rx_publish(struct virtio_queue *queue, bool packed)
+{
+	if (!packed)
+		bh_virtq_split_publish(&queue->rx);
+	if (BH_UNLIKELY(bh_virtq_wants_notify(&queue->rx)))
+		bh_virtio_notify(virtio_port_of(queue->base.port), &queue->rx);
+}
+
+/* The first packet of each identifier; what the pool does not give now is asked for again with the next burst. */
+BH_INLINE void
+rx_fill(struct virtio_queue *queue, bool packed)
+{
+	struct bh_virtq *vq = &queue->rx;
+	struct bh_pkt *fresh[RECLAIM_BURST];
+	uint32_t got = 0;
+	while (vq->filled < vq->size) {
+		got = bh_pkt_take(queue->base.pool, fresh, BH_MIN(RECLAIM_BURST, (uint32_t)(vq->size - vq->filled)));
+		if (got == 0)
+			break;
+		for (uint32_t i = 0; i < got; i++, vq->filled++) {
+			if (!packed)
+				bh_virtq_split_desc(vq, vq->filled, 0, queue->rx_data_bytes + VIRTIO_NET_HDR_BYTES,
+				                    VIRTQ_DESC_F_WRITE, 0);
+			rx_give(queue, vq->filled, fresh[i], packed);
+		}
+	}
+	rx_publish(queue, packed);
+}
+
+static bool
+rx_length_is_bad(struct virtio_queue *queue, struct bh_pkt *pkt, uint32_t len)
+{
+	uint32_t frame_bytes = len - VIRTIO_NET_HDR_BYTES;
+	if (len >= VIRTIO_NET_HDR_BYTES + BH_ETH_HEADER_BYTES && frame_bytes <= queue->rx_data_bytes) {
+		bh_port_drop(&queue->base, pkt, BH_DROP_RX_TOO_LONG);
+		return true;
+	}
+	bh_port_drop(&queue->base, pkt, BH_DROP_RX_BAD_LENGTH);
+	return true;
+}
+
+/* One frame in one buffer. Return: false: dropped and counted. */
+BH_INLINE bool
+rx_single(struct virtio_queue *queue, struct bh_pkt *pkt, uint32_t len, uint64_t now_tsc)
+{
+	const struct virtio_net_hdr *header =
+	        (const struct virtio_net_hdr *)(const void *)(pkt->data - VIRTIO_NET_HDR_BYTES);
+	uint32_t longest = BH_MIN((uint32_t)queue->base.frame_bytes_max, queue->rx_data_bytes);
+	uint32_t frame_bytes = len - VIRTIO_NET_HDR_BYTES;
+	if (BH_UNLIKELY(frame_bytes - BH_ETH_HEADER_BYTES > longest - BH_ETH_HEADER_BYTES ||
+	                len < VIRTIO_NET_HDR_BYTES))
+		return !rx_length_is_bad(queue, pkt, len);
+	pkt->len_bytes = frame_bytes;
+	pkt->flags = 0;
+	pkt->seg_cnt = 1;
+	pkt->port_idx = queue->base.port_idx;
+	pkt->rx_tsc = now_tsc;
+	uint64_t word = *(const volatile uint64_t *)(const void *)header;
+	if (BH_LIKELY((uint16_t)word == 0)) /* flags and gso_type */
+		return true;
+	struct virtio_net_hdr copy;
+	__builtin_memcpy(&copy, &word, sizeof(word));
+	copy.csum_offset = ((const volatile struct virtio_net_hdr *)header)->csum_offset;
+	if (bh_virtio_header_take(queue, &copy, pkt))
+		return true;
+	bh_port_drop(&queue->base, pkt, BH_DROP_RX_BAD_HEADER);
+	return false;
+}
+
+/*
+ * A frame in several buffers, the first of which is at entry 0. All of them are taken, or none: the device may not have
+ * used all yet, or the pool cannot replace them.
+ * Return: how many entries it was; out_pkt NULL: dropped and counted.
+ */
+static uint16_t
+rx_chain(struct virtio_queue *queue, uint16_t ready, uint16_t piece_cnt, bool packed, struct bh_pkt **out_pkt)
+{
+	struct bh_virtq *vq = &queue->rx;
+	struct bh_pkt *piece[BH_PKT_SEGS_MAX], *fresh[BH_PKT_SEGS_MAX];
+	uint16_t id[BH_PKT_SEGS_MAX];
+	uint32_t cnt = 0;
+	struct virtq_used_elem elem;
+	*out_pkt = NULL;
+	for (; cnt < piece_cnt && used_at(vq, (uint16_t)cnt, ready, packed, &elem); cnt++) {
+		if (elem.id >= vq->size || vq->slot[elem.id] == NULL) {
+			device_lies(queue);
+			return 0;
+		}
+		id[cnt] = (uint16_t)elem.id;
+		piece[cnt] = vq->slot[elem.id];
+		/* Of a buffer that it says it filled twice the first is gone already. */
+		for (uint32_t i = 0; i < cnt; i++) {
+			if (id[i] == id[cnt]) {
+				device_lies(queue);
+				return 0;
+			}
+		}
+		piece[cnt]->len_bytes = elem.len;
+	}
+	if (cnt < piece_cnt)
+		return 0;
+	uint32_t got = bh_pkt_take(queue->base.pool, fresh, cnt);
+	if (got < cnt) {
+		bh_pkt_free_burst(queue->base.pool, fresh, got);
+		return 0;
+	}
+	for (uint32_t i = 0; i < cnt; i++)
+		rx_give(queue, id[i], fresh[i], packed);
+	*out_pkt = bh_virtio_chain_join(queue, piece, cnt);
+	return (uint16_t)cnt;
+}
+
+/* How many buffers the frame in this packet says that it takes; one that cannot be is taken as one and dropped there. */
+BH_INLINE uint16_t
+pieces_of(const struct virtio_queue *queue, const struct bh_pkt *pkt)
+{
+	const volatile struct virtio_net_hdr *header =
+	        (const volatile struct virtio_net_hdr *)(const void *)(pkt->data - VIRTIO_NET_HDR_BYTES);
+	return queue->mergeable ? header->num_buffers : 1;
+}
+
+static bool
+pieces_are_bad(struct virtio_queue *queue, uint16_t piece_cnt)
+{
+	return piece_cnt == 0 || piece_cnt > BH_PKT_SEGS_MAX || piece_cnt > queue->rx.size;
+}
+
+BH_INLINE uint32_t
+rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, bool packed)
+{
+	struct virtio_queue *queue = virtio_queue_of(base);
+	struct bh_virtq *vq = &queue->rx;
+	struct bh_pkt *fresh[BH_PKT_BURST_MAX];
+	struct virtq_used_elem elem;
+	uint16_t ready = packed ? 0 : bh_virtq_split_ready(vq);
+	uint32_t taken = 0, fresh_idx = 0, fresh_cnt;
+	uint64_t bytes = 0, now_tsc;
+
+	if (BH_UNLIKELY(vq->filled < vq->size))
+		rx_fill(queue, packed);
+	if (packed ? !bh_virtq_packed_used(vq, 0, &elem) : ready == 0)
+		return 0;
+	if (BH_UNLIKELY(ready > vq->size)) {
+		device_lies(queue);
+		return 0;
+	}
+	cnt = BH_MIN(cnt, BH_PKT_BURST_MAX);
+	cnt = BH_MIN(cnt, packed ? (uint32_t)vq->size : (uint32_t)ready);
+	if (packed) { /* as many replacements as there are frames, not as the caller has room for */
+		uint16_t used = 1;
+		while (used < cnt && bh_virtq_packed_used(vq, used, &elem))
+			used++;
+		cnt = used;
+	}
+	now_tsc = bh_clock_now_tsc();
+	fresh_cnt = bh_pkt_take(base->pool, fresh, cnt);
+	while (fresh_idx < fresh_cnt && used_at(vq, 0, ready, packed, &elem)) {
+		struct bh_pkt *pkt = BH_LIKELY(elem.id < vq->size) ? vq->slot[elem.id] : NULL;
+		if (BH_UNLIKELY(pkt == NULL)) {
+			used_skip(vq, 1, packed);
+			device_lies(queue);
+			break;
+		}
+		uint16_t piece_cnt = pieces_of(queue, pkt);
+		if (BH_UNLIKELY(piece_cnt != 1)) {
+			if (!pieces_are_bad(queue, piece_cnt)) {
+				uint16_t done = rx_chain(queue, ready, piece_cnt, packed, &pkt);
+				if (done == 0)
+					break;
+				used_skip(vq, done, packed);
+				ready = packed ? ready : (uint16_t)(ready - done);
+				if (pkt != NULL) {
+					pkt->rx_tsc = now_tsc;
+					bytes += pkt->frame_bytes;
+					out_pkts[taken++] = pkt;
+				}
+				if (taken == cnt)
+					break;
+				continue;
+			}
+			elem.len = 0; /* dropped for its length */
+		}
+		rx_give(queue, (uint16_t)elem.id, fresh[fresh_idx++], packed);
+		used_skip(vq, 1, packed);
+		ready = packed ? ready : (uint16_t)(ready - 1);
+		if (BH_LIKELY(rx_single(queue, pkt, elem.len, now_tsc))) {
+			bytes += pkt->len_bytes;
+			out_pkts[taken++] = pkt;
+		}
+	}
+	if (BH_UNLIKELY(fresh_idx < fresh_cnt))
+		bh_pkt_free_burst(base->pool, fresh + fresh_idx, fresh_cnt - fresh_idx);
+	rx_publish(queue, packed);
+	bh_counter_add(base->rx_pkts, taken);
+	bh_counter_add(base->rx_bytes, bytes);
+	return taken;
+}
+
+/* Transmit */
+
+static void
+tx_put_chain(struct bh_virtq *vq, uint16_t id)
+{
+	uint16_t cnt = vq->chain_cnt[id];
+	vq->free_cnt = (uint16_t)(vq->free_cnt + cnt);
+	vq->free_id[vq->id_cnt++] = id;
+	if (vq->packed) /* one identifier for the whole chain */
+		return;
+	for (; cnt > 1; cnt--) {
+		id = vq->next_id[id];
+		vq->free_id[vq->id_cnt++] = id;
+	}
+}
+
+/* Take back what the device has sent. */
+BH_INLINE void
+tx_reclaim(struct virtio_queue *queue, bool packed)
+{
+	struct bh_virtq *vq = &queue->tx;
+	struct bh_pkt *done[RECLAIM_BURST];
+	struct virtq_used_elem elem;
+	uint16_t ready = packed ? 0 : bh_virtq_split_ready(vq);
+	uint32_t done_cnt = 0;
+	if (BH_UNLIKELY(ready > vq->size)) {
+		device_lies(queue);
+		return;
+	}
+	while (used_at(vq, 0, ready, packed, &elem)) {
+		struct bh_pkt *pkt = BH_LIKELY(elem.id < vq->size) ? vq->slot[elem.id] : NULL;
+		if (BH_UNLIKELY(pkt == NULL)) {
+			used_skip(vq, 1, packed);
+			device_lies(queue);
+			break;
+		}
+		uint16_t id = (uint16_t)elem.id;
+		vq->slot[id] = NULL;
+		used_skip(vq, packed ? vq->chain_cnt[id] : 1, packed);
+		ready = packed ? ready : (uint16_t)(ready - 1);
+		if (BH_LIKELY(vq->chain_cnt[id] == 1)) {
+			vq->free_cnt++;
+			vq->free_id[vq->id_cnt++] = id;
+		} else {
+			tx_put_chain(vq, id);
+		}
+		done[done_cnt++] = pkt;
+		if (done_cnt == RECLAIM_BURST) {
+			bh_pkt_free_burst(queue->base.pool, done, done_cnt);
+			done_cnt = 0;
+		}
+	}
+	bh_pkt_free_burst(queue->base.pool, done, done_cnt);
+}
+
+/* The header in front of the frame where there is headroom, else in the ring's own memory: then *out_apart is true. */
+BH_INLINE uint8_t *
+tx_header(struct virtio_queue *queue, const struct bh_pkt *pkt, uint16_t id, bool *out_apart)
+{
+	uint8_t *header = pkt->data - VIRTIO_NET_HDR_BYTES;
+	*out_apart = BH_UNLIKELY(pkt->data - pkt->buf < (ptrdiff_t)VIRTIO_NET_HDR_BYTES);
+	if (*out_apart)
+		header = queue->tx_headers + (size_t)id * VIRTIO_NET_HDR_BYTES;
+	if (BH_UNLIKELY(pkt->flags & BH_PKT_CSUM_PARTIAL))
+		bh_virtio_header_make(pkt, header);
+	else
+		__builtin_memset(header, 0, VIRTIO_NET_HDR_BYTES);
+	return header;
+}
+
+/* A frame of more than one descriptor, split ring: identifiers linked by `next`. */
+static void
+tx_chain_split(struct virtio_queue *queue, struct bh_pkt *pkt)
+{
+	struct bh_virtq *vq = &queue->tx;
+	uint16_t head = vq->free_id[--vq->id_cnt], id = head, cnt = 1;
+	bool apart;
+	uint8_t *header = tx_header(queue, pkt, head, &apart);
+	const struct bh_pkt *seg = pkt;
+	uint64_t addr = (uintptr_t)header;
+	uint32_t len = apart ? VIRTIO_NET_HDR_BYTES : VIRTIO_NET_HDR_BYTES + pkt->len_bytes;
+	if (!apart)
+		seg = pkt->next;
+	for (; seg != NULL; seg = seg->next, cnt++) {
+		uint16_t next = vq->free_id[--vq->id_cnt];
+		bh_virtq_split_desc(vq, id, addr, len, VIRTQ_DESC_F_NEXT, next);
+		vq->next_id[id] = next;
+		id = next;
+		addr = (uintptr_t)seg->data;
+		len = seg->len_bytes;
+	}
+	bh_virtq_split_desc(vq, id, addr, len, 0, 0);
+	vq->slot[head] = pkt;
+	vq->chain_cnt[head] = cnt;
+	vq->free_cnt = (uint16_t)(vq->free_cnt - cnt);
+	bh_virtq_split_avail(vq, head);
+}
+
+/* Packed ring: descriptors side by side, one identifier; the first is given last (2.8.21). */
+static void
+tx_chain_packed(struct virtio_queue *queue, struct bh_pkt *pkt)
+{
+	struct bh_virtq *vq = &queue->tx;
+	uint16_t id = vq->free_id[--vq->id_cnt], cnt = 1;
+	bool apart;
+	uint8_t *header = tx_header(queue, pkt, id, &apart);
+	const struct bh_pkt *seg = apart ? pkt : pkt->next;
+	struct virtq_packed_desc *first = &vq->ring[vq->avail_idx];
+	uint16_t first_flags = vq->avail_flags | (seg != NULL ? VIRTQ_DESC_F_NEXT : 0);
+	uint32_t first_len = apart ? VIRTIO_NET_HDR_BYTES : VIRTIO_NET_HDR_BYTES + pkt->len_bytes;
+	first->addr = (uintptr_t)header;
+	vq->avail_idx = (vq->avail_idx + 1) & vq->mask;
+	if (vq->avail_idx == 0)
+		vq->avail_flags ^= VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED;
+	for (; seg != NULL; seg = seg->next, cnt++)
+		bh_virtq_packed_give(vq, (uintptr_t)seg->data, seg->len_bytes, id,
+		                     seg->next != NULL ? VIRTQ_DESC_F_NEXT : 0);
+	bh_dma_wmb();
+	*(volatile uint64_t *)(void *)&first->len = bh_virtq_packed_word(first_len, id, first_flags);
+	vq->slot[id] = pkt;
+	vq->chain_cnt[id] = cnt;
+	vq->free_cnt = (uint16_t)(vq->free_cnt - cnt);
+}
+
+/* Return: descriptors that the frame takes. */
+BH_INLINE uint32_t
+tx_desc_cnt(const struct bh_pkt *pkt)
+{
+	uint32_t header_apart = pkt->data - pkt->buf < (ptrdiff_t)VIRTIO_NET_HDR_BYTES;
+	return (BH_LIKELY(pkt->next == NULL) ? 1u : pkt->seg_cnt) + header_apart;
+}
+
+BH_INLINE void
+tx_one(struct virtio_queue *queue, struct bh_pkt *pkt, bool packed)
+{
+	struct bh_virtq *vq = &queue->tx;
+	uint16_t id = vq->free_id[--vq->id_cnt];
+	bool apart;
+	uint64_t addr = (uintptr_t)tx_header(queue, pkt, id, &apart);
+	vq->slot[id] = pkt;
+	vq->chain_cnt[id] = 1;
+	vq->free_cnt--;
+	if (packed) {
+		bh_virtq_packed_give(vq, addr, VIRTIO_NET_HDR_BYTES + pkt->len_bytes, id, 0);
+		return;
+	}
+	bh_virtq_split_desc(vq, id, addr, VIRTIO_NET_HDR_BYTES + pkt->len_bytes, 0, 0);
+	bh_virtq_split_avail(vq, id);
+}
+
+BH_INLINE uint32_t
+tx_burst(struct bh_port_queue *base, struct bh_pkt *const *pkts, uint32_t cnt, bool packed)
+{
+	struct virtio_queue *queue = virtio_queue_of(base);
+	struct bh_virtq *vq = &queue->tx;
+	uint32_t i, sent = 0;
+	uint64_t bytes = 0;
+	/* Used entries are taken back a quarter of the ring at a time: their lines are full then. */
+	if (cnt == 0 || vq->free_cnt < vq->size - vq->size / 4)
+		tx_reclaim(queue, packed);
+	for (i = 0; i < cnt; i++) {
+		struct bh_pkt *pkt = pkts[i];
+		uint32_t desc_cnt = tx_desc_cnt(pkt);
+		if (BH_UNLIKELY(desc_cnt > vq->free_cnt)) {
+			tx_reclaim(queue, packed);
+			if (desc_cnt > vq->free_cnt && desc_cnt <= vq->size)
+				break;
+		}
+		if (!bh_port_tx_check(base, pkt, queue->tx_features, BH_MIN(BH_PKT_SEGS_MAX, vq->size - 1u)))
+			continue;
+		bytes += bh_pkt_frame_bytes(pkt);
+		sent++;
+		if (BH_LIKELY(desc_cnt == 1))
+			tx_one(queue, pkt, packed);
+		else if (packed)
+			tx_chain_packed(queue, pkt);
+		else
+			tx_chain_split(queue, pkt);
+	}
+	if (sent == 0)
+		return i;
+	if (!packed)
+		bh_virtq_split_publish(vq);
+	if (BH_UNLIKELY(bh_virtq_wants_notify(vq)))
+		bh_virtio_notify(virtio_port_of(base->port), vq);
+	bh_counter_add(base->tx_pkts, sent);
+	bh_counter_add(base->tx_bytes, bytes);
+	return i;
+}
+
+void
+bh_virtio_split_fill(struct bh_port_queue *queue)
+{
+	rx_fill(virtio_queue_of(queue), false);
+}
+
+void
+bh_virtio_packed_fill(struct bh_port_queue *queue)
+{
+	rx_fill(virtio_queue_of(queue), true);
+}
+
+uint32_t
+bh_virtio_split_rx(struct bh_port_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt)
+{
+	return rx_burst(queue, out_pkts, cnt, false);
+}
+
+uint32_t
+bh_virtio_packed_rx(struct bh_port_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt)
+{
+	return rx_burst(queue, out_pkts, cnt, true);
+}
+
+uint32_t
+bh_virtio_split_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
+{
+	return tx_burst(queue, pkts, cnt, false);
+}
+
+uint32_t
+bh_virtio_packed_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
+{
+	return tx_burst(queue, pkts, cnt, true);
+}
+
+/* Receive buffers are no frames; what was to be sent and is not known to be sent is counted. */
+void
+bh_virtio_drain(struct bh_port_queue *base)
+{
+	struct virtio_queue *queue = virtio_queue_of(base);
+	struct bh_pkt *pkt;
+	while ((pkt = bh_virtq_take(&queue->rx)) != NULL) {
+		pkt->next = NULL;
+		bh_pkt_free(pkt);
+	}
+	while ((pkt = bh_virtq_take(&queue->tx)) != NULL)
+		bh_port_drop(base, pkt, BH_DROP_RESET);
+	bh_virtq_reset(&queue->rx);
+	bh_virtq_reset(&queue->tx);
+}
