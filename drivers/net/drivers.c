@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "drivers/net/e1000e/e1000e.h"
+#include "drivers/net/igb/igb.h"
 #include "drivers/net/net.h"
 #include "drivers/net/null/null.h"
 #include "drivers/net/virtio/virtio.h"
 
 const struct bh_port_driver *const bh_port_drivers[] = {
         &bh_null_driver,
+        &bh_e1000e_driver,
+        &bh_igb_driver,
         &bh_virtio_driver,
         NULL,
 };

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Quiet, with proof, then reset (82574 datasheet 4.6 and 5.2.5.2 "Master Disable"; 82576 datasheet 4.3 and 5.2.3.3): no new
+ * work, then no new request on PCIe, then STATUS says that none is under way, then all registers as after power-on.
+ */
+#include "drivers/net/intel/intel.h"
+
+#define MASTER_TIMEOUT_NS (100 * INTEL_MS_NS)
+#define RESET_TIMEOUT_NS  (100 * INTEL_MS_NS)
+#define EEPROM_TIMEOUT_NS (20 * INTEL_MS_NS)
+
+static bool
+silence(struct intel_port *ip)
+{
+	intel_write(ip, INTEL_REG_IMC, INTEL_ALL_ONES);
+	intel_change(ip, INTEL_REG_RCTL, INTEL_RCTL_EN, 0);
+	intel_change(ip, INTEL_REG_TCTL, INTEL_TCTL_EN, 0);
+	intel_change(ip, INTEL_REG_CTRL, 0, INTEL_CTRL_GIO_MASTER_DISABLE);
+	return intel_wait(ip, INTEL_REG_STATUS, INTEL_STATUS_GIO_MASTER_ENABLE, 0, MASTER_TIMEOUT_NS);
+}
+
+/* The bit clears itself. 1 ms first: until then registers may read as anything (82574 datasheet 4.6.2). */
+static bool
+software_reset(struct intel_port *ip)
+{
+	intel_change(ip, INTEL_REG_CTRL, 0, INTEL_CTRL_RST);
+	intel_sleep(INTEL_MS_NS);
+	if (!intel_wait(ip, INTEL_REG_CTRL, INTEL_CTRL_RST, 0, RESET_TIMEOUT_NS))
+		return false;
+	/* A card without an EEPROM never says that it was read; whether it has an address shows. */
+	(void)intel_wait(ip, INTEL_REG_EECD, INTEL_EECD_AUTO_RD, INTEL_EECD_AUTO_RD, EEPROM_TIMEOUT_NS);
+	intel_write(ip, INTEL_REG_IMC, INTEL_ALL_ONES);
+	return ip->err == 0;
+}
+
+int
+intel_quiesce(struct bh_port *port)
+{
+	struct intel_port *ip = intel_port_of(port);
+	intel_begin(ip);
+	if (ip->no_buffer != NULL)
+		intel_stats_take(ip); /* the reset clears them */
+	if (silence(ip) && software_reset(ip))
+		return 0;
+	if (ip->err == -BH_ENODEV)
+		return ip->err;
+	bh_log_warn("port %u: it does not become quiet by itself (%d): the whole function is reset", port->port_idx,
+	            ip->err);
+	int err = bh_device_reset(&port->device);
+	if (err != 0)
+		return err;
+	intel_begin(ip);
+	return software_reset(ip) ? 0 : ip->err != 0 ? ip->err : -BH_ETIMEDOUT;
+}
