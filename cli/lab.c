@@ -25,8 +25,9 @@ usage(FILE *stream)
 	      "no root.\n\n"
 	      "  --nvme SIZE[,lba=4096][,ns=2][,mdts=N][,serial=TEXT][,cache=off][,iops=N]   an NVMe\n"
 	      "                       drive; may be repeated\n"
-	      "  --nic MODEL          a network card (e1000e, virtio-net-pci, ...); may be repeated; pairs share a "
-	      "wire\n"
+	      "  --nic MODEL[,hub=N][,property=value...]   a network card (e1000e, virtio-net-pci, ...); may be "
+	      "repeated;\n"
+	      "                       those of one hub share a wire; without hubs, pairs do\n"
 	      "  --iommu KIND         intel (default), amd or none\n"
 	      "  --cpus N             default 4\n"
 	      "  --isolate LIST       CPUs kept from Linux: isolcpus, nohz_full, rcu_nocbs; default 2,3 "
@@ -43,8 +44,9 @@ usage(FILE *stream)
 	      "  --kernel IMAGE       an installed kernel (/boot/vmlinuz-VERSION) in place of Debian's package\n"
 	      "  --keep               keep the temporary folder and say where\n"
 	      "  --verbose            the machine's console on standard error\n\n"
-	      "Inside: `lab-ctl unplug nvme0` pulls a device, `lab-ctl plug nvme0` puts it back. In the shell, Ctrl-A "
-	      "x ends the machine.\n"
+	      "Inside: `lab-ctl unplug nvme0` pulls a device, `lab-ctl plug nvme0` puts it back; `lab-ctl "
+	      "link-down nic0` and\n"
+	      "`lab-ctl link-up nic0` take a card's link and give it back. In the shell, Ctrl-A x ends the machine.\n"
 	      "exit codes: the command's; 1 the lab failed, 2 usage\n",
 	      stream);
 }
@@ -142,6 +144,22 @@ take_nvme(struct bh_lab_options *options)
 }
 
 static int
+take_nic(struct bh_lab_options *options)
+{
+	struct bh_error error;
+	if (options->nic_cnt == BH_LAB_NICS_MAX) {
+		fprintf(stderr, "bulkhead lab: more than %u --nic\n", BH_LAB_NICS_MAX);
+		return BH_EXIT_USAGE;
+	}
+	if (bh_lab_nic_parse(optarg, &options->nic[options->nic_cnt], &error) == 0) {
+		options->nic_cnt++;
+		return BH_EXIT_OK;
+	}
+	fprintf(stderr, "bulkhead lab: %s (BH-%s)\n", error.text, error.id);
+	return BH_EXIT_USAGE;
+}
+
+static int
 take_size(struct bh_lab_options *options)
 {
 	if (bh_parse_size(optarg, &options->memory_bytes) == 0)
@@ -170,7 +188,7 @@ take_machine_option(struct bh_lab_options *options, int key)
 	case OPTION_NVME:
 		return take_nvme(options);
 	case OPTION_NIC:
-		return take_list("--nic", optarg, options->nic, &options->nic_cnt, BH_LAB_NICS_MAX);
+		return take_nic(options);
 	case OPTION_IOMMU:
 		code = take_word("--iommu", optarg, iommus, &word);
 		options->iommu = (enum bh_lab_iommu)word;

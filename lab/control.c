@@ -29,7 +29,8 @@ numbers(const char *line, const char *word, unsigned cnt, uint64_t *out)
 static bool
 is_request(const char *line)
 {
-	return strncmp(line, "unplug ", 7) == 0 || strncmp(line, "plug ", 5) == 0;
+	return strncmp(line, "unplug ", 7) == 0 || strncmp(line, "plug ", 5) == 0 ||
+	       strncmp(line, "link-up ", 8) == 0 || strncmp(line, "link-down ", 10) == 0;
 }
 
 static int

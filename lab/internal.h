@@ -2,7 +2,7 @@
 /*
  * The lab's parts: options.c (texts and limits), signals.c, tool.c (programs of the host), kernel.c and fetch.c (the cached
  * Debian kernel), modules.c (which of its modules go in), cpio.c (the archive format), libraries.c (what programs need),
- * initramfs.c (what goes in), qemu.c and drives.c (the machine's arguments), folder.c (the temporary folder), session.c (while it
+ * initramfs.c (what goes in), qemu.c, drives.c and nics.c (the machine's arguments), folder.c (the temporary folder), session.c (while it
  * runs), streams.c, terminal.c, control.c (what the machine says and asks), qmp.c (what is asked of QEMU), get.c (what comes
  * out), lab.c (the order of it all).
  */
@@ -212,6 +212,8 @@ BH_PRINTF(2, 3) void bh_lab_add(struct bh_lab_machine *machine, const char *form
 const char *bh_lab_slot(struct bh_lab_machine *machine, unsigned idx);
 /* bh_lab_device - the -device argument of a drive or card that the lab made, or NULL. */
 const char *bh_lab_device(const struct bh_lab_machine *machine, const char *id);
+/* bh_lab_nics - the cards' arguments (nics.c) */
+void bh_lab_nics(struct bh_lab_machine *machine);
 BH_MUST_CHECK int bh_lab_drives(struct bh_lab_machine *machine, struct bh_error *error);
 
 /* get.c: one tar per --get unpacks what the machine packs */
@@ -243,7 +245,7 @@ BH_MUST_CHECK int bh_lab_control_take(struct bh_lab_control *control, uint32_t g
 
 #define BH_LAB_LEAVING_MAX (BH_LAB_NVMES_MAX + BH_LAB_NICS_MAX)
 
-/* qmp.c: QEMU's own protocol, for the only two requests that the lab passes on */
+/* qmp.c: QEMU's own protocol, for the only requests that the lab passes on */
 
 struct bh_lab_qmp {
 	bool waiting;                         /* for the answer to a request */
@@ -259,9 +261,9 @@ void bh_lab_qmp_sent(struct bh_lab_qmp *qmp, const char *line);
 /* bh_lab_qmp_is_leaving - unplugged, but still there: QEMU would mix it up with one that is plugged now. */
 bool bh_lab_qmp_is_leaving(const struct bh_lab_qmp *qmp, const char *id);
 /**
- * bh_lab_qmp_request - the JSON text of "unplug ID" or "plug ID"
+ * bh_lab_qmp_request - the JSON text of "unplug ID", "plug ID", "link-up ID" or "link-down ID"
  * @device: the -device argument that the lab made for ID
- * Return: from malloc; NULL if it is neither, or `device` is NULL.
+ * Return: from malloc; NULL if it is none of them, or `device` is NULL.
  */
 char *bh_lab_qmp_request(const char *line, const char *device);
 /* bh_lab_qmp_take - what QEMU sent. Return: true when out_answer ("ok", "error TEXT") is the answer to the request. */

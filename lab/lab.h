@@ -38,6 +38,12 @@ struct bh_lab_nvme {
 	char serial[21]; /* "" gives bulkheadN */
 };
 
+/* One network card: MODEL[,hub=N][,more for QEMU's -device]. Cards of the same hub share a wire, which ends in the machine. */
+struct bh_lab_nic {
+	char text[200]; /* for -device, the hub not in it */
+	int hub;        /* -1: the idx-th card is on hub idx / 2 */
+};
+
 struct bh_lab_options {
 	uint32_t cpu_cnt;
 	const char *isolate; /* CPU list; "" none; NULL: 2,3, with fewer than four CPUs the last, with one none */
@@ -45,7 +51,7 @@ struct bh_lab_options {
 	uint32_t hugepage_cnt; /* of 2 MiB, reserved at boot */
 	uint32_t nvme_cnt, nic_cnt;
 	struct bh_lab_nvme nvme[BH_LAB_NVMES_MAX];
-	const char *nic[BH_LAB_NICS_MAX]; /* a QEMU model */
+	struct bh_lab_nic nic[BH_LAB_NICS_MAX];
 	enum bh_lab_iommu iommu;
 	enum bh_lab_accel accel;
 	const char *copy[BH_LAB_LIST_MAX]; /* FILE:PATH */
@@ -69,6 +75,12 @@ void bh_lab_defaults(struct bh_lab_options *out);
  * Return: 0; -EINVAL with `error` (E201).
  */
 BH_MUST_CHECK int bh_lab_nvme_parse(const char *text, struct bh_lab_nvme *out, struct bh_error *error);
+
+/**
+ * bh_lab_nic_parse - MODEL[,hub=N][,property=value...]
+ * Return: 0; -EINVAL with `error` (E201).
+ */
+BH_MUST_CHECK int bh_lab_nic_parse(const char *text, struct bh_lab_nic *out, struct bh_error *error);
 
 /**
  * bh_lab_run - boot, run options->command, power off; a machine that hangs in its start is started once more, and that is told

@@ -49,37 +49,6 @@ bh_lab_accel_choose(struct bh_lab_machine *machine, struct bh_error *error)
 	return 0;
 }
 
-/* "e1000e,mac=..." is the model e1000e. */
-static int
-nic_check(struct bh_lab_machine *machine, const char *text, struct bh_error *error)
-{
-	char help[128], *said = NULL;
-	int len = (int)strcspn(text, ",");
-	snprintf(help, sizeof(help), "%.*s,help", len, text);
-	const char *const argv[] = {"qemu-system-x86_64", "-device", help, NULL};
-	int code = bh_lab_tool(&machine->signals, argv, NULL, "--no-install-recommends qemu-system-x86", &said, error);
-	bool known = code == 0 && said != NULL && strstr(said, "options:") != NULL && strstr(said, "netdev=") != NULL;
-	free(said);
-	if (code < 0 || known)
-		return BH_MIN(code, 0);
-	return bh_error_set(error, "E216", -ENODEV,
-	                    "--nic %.60s: this QEMU (%.200s) has no such network card%s; `qemu-system-x86_64 -device "
-	                    "help` lists them",
-	                    text, machine->qemu,
-	                    strncmp(text, "igb", 3) == 0 ? " (it came with QEMU 8.0; Debian 12 has a newer QEMU in "
-	                                                   "bookworm-backports)"
-	                                                 : "");
-}
-
-int
-bh_lab_nics_check(struct bh_lab_machine *machine, struct bh_error *error)
-{
-	int err = 0;
-	for (uint32_t i = 0; i < machine->options.nic_cnt && err == 0; i++)
-		err = nic_check(machine, machine->options.nic[i], error);
-	return err;
-}
-
 /* Room is for ARGUMENTS_MAX; what does not fit ends the machine before it starts, in bh_lab_qemu_arguments. */
 void
 bh_lab_add(struct bh_lab_machine *machine, const char *format, ...)
@@ -202,20 +171,6 @@ bh_lab_device(const struct bh_lab_machine *machine, const char *id)
 }
 
 static void
-add_nics(struct bh_lab_machine *machine)
-{
-	for (uint32_t i = 0; i < machine->options.nic_cnt; i++) {
-		const char *slot = bh_lab_slot(machine, machine->options.nvme_cnt + i);
-		/* Two cards share a wire that ends in the machine: packets go nowhere else. */
-		bh_lab_add(machine, "-netdev");
-		bh_lab_add(machine, "hubport,id=net%u,hubid=%u", i, i / 2);
-		bh_lab_add(machine, "-device");
-		bh_lab_add(machine, "%s,id=nic%u,%s,netdev=net%u,mac=52:54:00:00:00:%02x", machine->options.nic[i], i,
-		           slot, i, i + 1);
-	}
-}
-
-static void
 add_kernel(struct bh_lab_machine *machine)
 {
 	const struct bh_lab_options *options = &machine->options;
@@ -269,7 +224,7 @@ bh_lab_qemu_arguments(struct bh_lab_machine *machine, struct bh_error *error)
 	add_machine(machine);
 	add_streams(machine);
 	err = bh_lab_drives(machine, error);
-	add_nics(machine);
+	bh_lab_nics(machine);
 	add_kernel(machine);
 	if (err != 0)
 		return err;

@@ -43,6 +43,12 @@ bh_lab_qmp_request(const char *line, const char *device)
 	} else if (device != NULL && strncmp(line, "plug ", 5) == 0) {
 		what = "device_add";
 		arguments = device_object(device);
+	} else if (device != NULL && strncmp(line, "link-up ", 8) == 0) {
+		what = "set_link";
+		arguments = json_pack("{s:s, s:b}", "name", line + 8, "up", 1);
+	} else if (device != NULL && strncmp(line, "link-down ", 10) == 0) {
+		what = "set_link";
+		arguments = json_pack("{s:s, s:b}", "name", line + 10, "up", 0);
 	}
 	if (arguments == NULL)
 		return NULL;

@@ -50,13 +50,28 @@ ask(const char *what, const char *id, char *answer)
 	return len;
 }
 
+bool
+lab_is_request(const char *line)
+{
+	static const char *const words[] = {"unplug ", "plug ", "link-down ", "link-up "};
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strncmp(line, words[i], strlen(words[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 int
 lab_ctl_main(int argc, char **argv)
 {
-	char line[LAB_LINE_BYTES];
-	if (argc != 3 || (strcmp(argv[1], "unplug") != 0 && strcmp(argv[1], "plug") != 0)) {
-		fprintf(stderr, "usage: lab-ctl unplug ID   (nvme0, nic0, ...: asks the lab to pull the device)\n"
-		                "       lab-ctl plug ID     (and to put it back)\n");
+	char line[LAB_LINE_BYTES] = "";
+	if (argc == 3)
+		snprintf(line, sizeof(line), "%.20s ", argv[1]);
+	if (!lab_is_request(line)) {
+		fprintf(stderr, "usage: lab-ctl unplug ID      (nvme0, nic0, ...: asks the lab to pull the device)\n"
+		                "       lab-ctl plug ID        (and to put it back)\n"
+		                "       lab-ctl link-down ID   (nic0, ...: takes the card's link away)\n"
+		                "       lab-ctl link-up ID     (and gives it back)\n");
 		return 2;
 	}
 	int len = ask(argv[1], argv[2], line);

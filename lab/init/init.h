@@ -71,6 +71,8 @@ void lab_serve(struct lab_server *server, pid_t child);
 
 /* lab_ctl_main - the `lab-ctl` command. */
 int lab_ctl_main(int argc, char **argv);
+/* lab_is_request - whether it is one of the requests of protocol.h that lab-ctl may make. */
+bool lab_is_request(const char *line);
 /* lab_read_line - one line without its newline, waiting at most so long for each byte. Return: its length, -1. */
 int lab_read_line(int fd, char *line, size_t room, int timeout_ms);
 

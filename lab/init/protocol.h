@@ -8,9 +8,11 @@
  *                     beat               init lives; every LAB_BEAT_MS after hello
  *                     unplug ID          asks for device_del of a device that the lab made (nvme0, nic1)
  *                     plug ID            asks for it back
+ *                     link-down ID       asks for set_link: the card (nic0) loses its link
+ *                     link-up ID         and has it again
  *                     get N BYTES        the archive of the N-th --get is written, so many bytes in all
  *                     exit N OUT ERR     the command ended (128 + signal), so many bytes went to each stream; the last line
- *   host -> machine   ok | error TEXT    the answer to unplug and plug
+ *   host -> machine   ok | error TEXT    the answer to each of these
  *                     window ROWS COLS   the terminal's size (shell)
  *                     kill N             a signal for the command: SIGPIPE when nobody reads its output any more
  *

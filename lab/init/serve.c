@@ -59,8 +59,7 @@ pass_on(const struct lab_server *server)
 	int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (lab_read_line(fd, line, sizeof(line), CLIENT_MS) > 0 &&
-	    (strncmp(line, "unplug ", 7) == 0 || strncmp(line, "plug ", 5) == 0)) {
+	if (lab_read_line(fd, line, sizeof(line), CLIENT_MS) > 0 && lab_is_request(line)) {
 		dprintf(server->ctl_fd, "%s\n", line);
 		do {
 			if (lab_read_line(server->ctl_fd, line, sizeof(line), ANSWER_MS) < 0)

@@ -158,12 +158,47 @@ test_defaults(void **state)
 	assert_string_equal(options.isolate, "");
 }
 
+static void
+test_nic_refused(void **state)
+{
+	static const char *const bad[] = {"",
+	                                  ",hub=1",
+	                                  "e1000e,",
+	                                  "e1000e,hub=",
+	                                  "e1000e,hub=x",
+	                                  "e1000e,hub=16",
+	                                  "e1000e,,mac=1",
+	                                  "e1000e,hub=-1",
+	                                  "e1000e,hub=99999999999999"};
+	struct bh_lab_nic nic;
+	struct bh_error error;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(bh_lab_nic_parse(bad[i], &nic, &error), -EINVAL);
+		assert_string_equal(error.id, "E201");
+	}
+}
+
+static void
+test_nic(void **state)
+{
+	struct bh_lab_nic nic;
+	struct bh_error error;
+	assert_int_equal(bh_lab_nic_parse("e1000e", &nic, &error), 0);
+	assert_string_equal(nic.text, "e1000e");
+	assert_int_equal(nic.hub, -1);
+	assert_int_equal(bh_lab_nic_parse("virtio-net-pci,hub=15,iommu_platform=on", &nic, &error), 0);
+	assert_string_equal(nic.text, "virtio-net-pci,iommu_platform=on");
+	assert_int_equal(nic.hub, 15);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_bad_drives),    cmocka_unit_test(test_drives),   cmocka_unit_test(test_bad_sums),
-	        cmocka_unit_test(test_equal_serials), cmocka_unit_test(test_defaults),
+	        cmocka_unit_test(test_bad_drives), cmocka_unit_test(test_drives),
+	        cmocka_unit_test(test_bad_sums),   cmocka_unit_test(test_equal_serials),
+	        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_nic_refused),
+	        cmocka_unit_test(test_nic),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,8 @@ test_no_request(void **state)
 	assert_null(bh_lab_qmp_request("", "nvme,id=nvme0"));
 	assert_null(bh_lab_qmp_request("quit", "nvme,id=nvme0"));
 	assert_null(bh_lab_qmp_request("unplug", "nvme,id=nvme0"));
+	assert_null(bh_lab_qmp_request("link-down nvme9", NULL));
+	assert_null(bh_lab_qmp_request("link-", "e1000e,id=nic0"));
 }
 
 static void
@@ -43,6 +45,10 @@ test_requests(void **state)
 	expect("plug nvme0", "nvme,id=nvme0,bus=port0,serial=a,,b,mdts=7",
 	       "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"nvme\",\"id\":\"nvme0\",\"bus\":\"port0\","
 	       "\"serial\":\"a,b\",\"mdts\":\"7\"},\"id\":\"lab\"}");
+	expect("link-down nic0", "e1000e,id=nic0,bus=port0",
+	       "{\"execute\":\"set_link\",\"arguments\":{\"name\":\"nic0\",\"up\":false},\"id\":\"lab\"}");
+	expect("link-up nic0", "e1000e,id=nic0,bus=port0",
+	       "{\"execute\":\"set_link\",\"arguments\":{\"name\":\"nic0\",\"up\":true},\"id\":\"lab\"}");
 	expect("plug nic0", "x\"},\"y,id=nic0",
 	       "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"x\\\"}\",\"\\\"y\":\"\",\"id\":\"nic0\"},"
 	       "\"id\":\"lab\"}");
