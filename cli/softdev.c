@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/softdev.h"
 #include "devices/nvme/serve.h"
 
 #define FAULT_BYTES_MAX (256u * 1024)
 
-static volatile sig_atomic_t stop_requested;
-static struct nvme_serve *serving; /* while it may meet SIGBUS */
+volatile sig_atomic_t softdev_stop;
+static bool (*bus_error_patch)(void *, const void *); /* while what it serves may meet SIGBUS */
+static void *serving;
 
 struct options {
 	struct nvme_serve_options serve;
@@ -49,7 +51,8 @@ usage(FILE *stream)
 	      stream);
 }
 
-BH_PRINTF(1, 2) static int usage_error(const char *format, ...)
+int
+softdev_usage_error(const char *format, ...)
 {
 	va_list args;
 
@@ -62,8 +65,8 @@ BH_PRINTF(1, 2) static int usage_error(const char *format, ...)
 }
 
 /* Digits, hexadecimal with 0x. */
-static bool
-parse_number(const char *text, uint64_t max, uint64_t *out)
+bool
+softdev_parse_number(const char *text, uint64_t max, uint64_t *out)
 {
 	char *end;
 	if (*text < '0' || *text > '9')
@@ -89,7 +92,7 @@ parse_size(const char *text, uint64_t *out)
 		shift = 10 * (unsigned)(unit - units + 1);
 		copy[length - 1] = '\0';
 	}
-	if (!parse_number(copy, UINT64_MAX >> shift, out))
+	if (!softdev_parse_number(copy, UINT64_MAX >> shift, out))
 		return false;
 	*out <<= shift;
 	return true;
@@ -100,9 +103,9 @@ static int
 option_number(const char *name, const char *text, uint64_t min, uint64_t max, uint32_t *out)
 {
 	uint64_t value;
-	if (!parse_number(text, max, &value) || value < min)
-		return usage_error("--%s %s: a number from %llu to %llu was meant", name, text, (unsigned long long)min,
-		                   (unsigned long long)max);
+	if (!softdev_parse_number(text, max, &value) || value < min)
+		return softdev_usage_error("--%s %s: a number from %llu to %llu was meant", name, text,
+		                           (unsigned long long)min, (unsigned long long)max);
 	*out = (uint32_t)value;
 	return 0;
 }
@@ -112,7 +115,7 @@ option_service(const char *text, struct nvme_service *out)
 {
 	char error[256];
 	if (nvme_service_parse(text, out, error, sizeof(error)) != 0)
-		return usage_error("--service-ns: %s", error);
+		return softdev_usage_error("--service-ns: %s", error);
 	return 0;
 }
 
@@ -120,8 +123,8 @@ static int
 option_cpu(const char *text, long *out)
 {
 	uint64_t cpu;
-	if (!parse_number(text, CPU_SETSIZE - 1, &cpu))
-		return usage_error("--cpu %s: the number of a CPU was meant", text);
+	if (!softdev_parse_number(text, CPU_SETSIZE - 1, &cpu))
+		return softdev_usage_error("--cpu %s: the number of a CPU was meant", text);
 	*out = (long)cpu;
 	return 0;
 }
@@ -130,8 +133,8 @@ static int
 option_fd(const char *text, int *out)
 {
 	uint64_t fd;
-	if (!parse_number(text, INT32_MAX, &fd) || fcntl((int)fd, F_GETFD) < 0)
-		return usage_error("--fd %s: an open descriptor of a connected socket was meant", text);
+	if (!softdev_parse_number(text, INT32_MAX, &fd) || fcntl((int)fd, F_GETFD) < 0)
+		return softdev_usage_error("--fd %s: an open descriptor of a connected socket was meant", text);
 	*out = (int)fd;
 	return 0;
 }
@@ -168,7 +171,7 @@ option_set(struct options *options, int key)
 	case 'z':
 		return parse_size(optarg, &config->size_bytes)
 		               ? 0
-		               : usage_error("--size %s: bytes, or such as 512M, were meant", optarg);
+		               : softdev_usage_error("--size %s: bytes, or such as 512M, were meant", optarg);
 	case 'b':
 		options->serve.backing = optarg;
 		return 0;
@@ -179,9 +182,9 @@ option_set(struct options *options, int key)
 	case 't':
 		return option_service(optarg, &config->service);
 	case 'e':
-		return parse_number(optarg, UINT64_MAX, &config->seed)
+		return softdev_parse_number(optarg, UINT64_MAX, &config->seed)
 		               ? 0
-		               : usage_error("--seed %s: a number was meant", optarg);
+		               : softdev_usage_error("--seed %s: a number was meant", optarg);
 	case 'f':
 		options->fault_file = optarg;
 		return 0;
@@ -190,7 +193,7 @@ option_set(struct options *options, int key)
 	case 'r':
 		return nvme_time_parse(optarg, NVME_SERVICE_NS_MAX, &config->ready_delay_ns) == 0
 		               ? 0
-		               : usage_error("--ready-delay %s: a time such as 5ms was meant", optarg);
+		               : softdev_usage_error("--ready-delay %s: a time such as 5ms was meant", optarg);
 	case 'y':
 		options->serve.yield = true;
 		return 0;
@@ -198,7 +201,7 @@ option_set(struct options *options, int key)
 		config->shadow_doorbells = true;
 		return 0;
 	default:
-		return usage_error("see above");
+		return softdev_usage_error("see above");
 	}
 }
 
@@ -255,19 +258,19 @@ options_read(int argc, char **argv, struct options *options)
 	if (err)
 		return err;
 	if (optind != argc)
-		return usage_error("'%s' is not an option", argv[optind]);
+		return softdev_usage_error("'%s' is not an option", argv[optind]);
 	if (!options->serve.socket == (options->serve.conn_fd < 0))
-		return usage_error("give one of --socket PATH and --fd N");
+		return softdev_usage_error("give one of --socket PATH and --fd N");
 	const char *wrong = nvme_model_config_error(&options->serve.config);
 	if (wrong)
-		return usage_error("%s", wrong);
+		return softdev_usage_error("%s", wrong);
 	return options->fault_file ? fault_file_read(options) : 0;
 }
 
 static void
 on_stop(int number)
 {
-	stop_requested = number;
+	softdev_stop = number;
 }
 
 /* What a client granted and then cut off must not end the device that others will use. */
@@ -277,7 +280,7 @@ on_bus_error(int number, siginfo_t *info, void *context)
 	static const char text[] = "bulkhead softdev: the client took granted memory away: disconnected\n";
 	ssize_t done;
 
-	if (serving == NULL || info->si_code != BUS_ADRERR || !nvme_serve_bus_error(serving, info->si_addr)) {
+	if (serving == NULL || info->si_code != BUS_ADRERR || !bus_error_patch(serving, info->si_addr)) {
 		signal(number, SIG_DFL); /* the access is tried again, and that is the end */
 		return;
 	}
@@ -289,8 +292,8 @@ on_bus_error(int number, siginfo_t *info, void *context)
  * A device of a supervisor (--fd) ends with it, and not by the terminal's SIGINT, which the supervisor answers by draining
  * the cell first.
  */
-static void
-signals_set(bool with_parent)
+void
+softdev_signals_set(bool with_parent)
 {
 	struct sigaction stop = {.sa_handler = on_stop}, ignore = {.sa_handler = SIG_IGN};
 	struct sigaction bus_error = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
@@ -303,8 +306,8 @@ signals_set(bool with_parent)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static int
-cpu_set(long cpu)
+int
+softdev_cpu_set(long cpu)
 {
 	cpu_set_t set;
 
@@ -349,6 +352,19 @@ print_summary(const struct nvme_model_stats *stats)
 	}
 }
 
+void
+softdev_serving(void *what, bool (*patch)(void *, const void *))
+{
+	bus_error_patch = patch;
+	serving = what;
+}
+
+static bool
+nvme_patch(void *serve, const void *addr)
+{
+	return nvme_serve_bus_error(serve, addr);
+}
+
 static int
 serve_nvme(struct options *options)
 {
@@ -357,8 +373,8 @@ serve_nvme(struct options *options)
 	char error[512] = "out of memory";
 	bool with_parent = !options->serve.socket;
 
-	signals_set(with_parent);
-	int code = cpu_set(options->cpu);
+	softdev_signals_set(with_parent);
+	int code = softdev_cpu_set(options->cpu);
 	if (code)
 		return code;
 	options->serve.yield |= sysconf(_SC_NPROCESSORS_ONLN) == 1;
@@ -368,9 +384,9 @@ serve_nvme(struct options *options)
 	}
 	if (!with_parent)
 		print_ready(&options->serve);
-	serving = serve;
-	nvme_serve_run(serve, &stop_requested);
-	serving = NULL;
+	softdev_serving(serve, nvme_patch);
+	nvme_serve_run(serve, &softdev_stop);
+	softdev_serving(NULL, NULL);
 	nvme_serve_stats(serve, &stats);
 	nvme_serve_close(serve);
 	if (!with_parent)
@@ -378,24 +394,34 @@ serve_nvme(struct options *options)
 	return BH_EXIT_OK;
 }
 
-int
-cmd_softdev(int argc, char **argv)
+static int
+softdev_nvme(int argc, char **argv)
 {
 	struct options options = {.serve = {.config = NVME_MODEL_CONFIG_DEFAULT, .backing = "memory", .conn_fd = -1},
 	                          .cpu = -1};
-
-	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		usage(stdout);
-		return BH_EXIT_OK;
-	}
-	if (argc < 2 || strcmp(argv[1], "nvme") != 0)
-		return usage_error(argc < 2 ? "which model? There is: nvme" : "no model '%s'; there is: nvme",
-		                   argc < 2 ? "" : argv[1]);
-	int code = options_read(argc - 1, argv + 1, &options);
+	int code = options_read(argc, argv, &options);
 	if (code < 0)
 		usage(stdout);
 	else if (code == 0)
 		code = serve_nvme(&options);
 	free(options.rules);
 	return code < 0 ? BH_EXIT_OK : code;
+}
+
+int
+cmd_softdev(int argc, char **argv)
+{
+	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		usage(stdout);
+		putchar('\n');
+		softdev_net_usage(stdout);
+		return BH_EXIT_OK;
+	}
+	if (argc >= 2 && strcmp(argv[1], "nvme") == 0)
+		return softdev_nvme(argc - 1, argv + 1);
+	if (argc >= 2 && strcmp(argv[1], "virtio-net") == 0)
+		return softdev_net(argc - 1, argv + 1);
+	return softdev_usage_error(argc < 2 ? "which model? There are: nvme, virtio-net"
+	                                    : "no model '%s'; there are: nvme, virtio-net",
+	                           argc < 2 ? "" : argv[1]);
 }

@@ -105,8 +105,9 @@ add_device(struct bh_cell *cell, uint32_t device_idx, uint64_t *addr)
 	int err = 0;
 	snprintf(device->name, sizeof(device->name), "%s", from->config->name);
 	snprintf(device->model, sizeof(device->model), "%s",
-	         from->config->backend == BH_BACKEND_VFIO ? bh_pci_class_name(from->backend->pci_class)
-	                                                  : from->config->model);
+	         from->config->backend == BH_BACKEND_VFIO || from->config->model[0] == '\0'
+	                 ? bh_pci_class_name(from->backend->pci_class)
+	                 : from->config->model);
 	device->queue_cnt = from->config->queue_cnt;
 	device->mtu_bytes = from->config->mtu_bytes;
 	device->pci_vendor = from->backend->pci_vendor;
