@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "host/device/null_device.h"
 #include "host/device/pci.h"
@@ -61,6 +62,19 @@ open_vfio(struct bh_cell *cell, struct bh_cell_device *device, struct bh_error *
 	return map_arena(cell, device, error);
 }
 
+/* This end of the socket pair, which the back end owns from now on. */
+static int
+soft_port_fd(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device_idx, int *out_fd,
+             struct bh_error *error)
+{
+	int err = 0;
+	if (!cell->soft_ports_started)
+		err = bh_softdev_net_start(cell, device, cell->cpus.rest[0], error);
+	*out_fd = cell->soft_port_fd[device_idx];
+	cell->soft_port_fd[device_idx] = 0;
+	return err;
+}
+
 static int
 open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device_idx, struct bh_error *error)
 {
@@ -71,7 +85,9 @@ open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device
 		return open_vfio(cell, device, error);
 	if (config->backend == BH_BACKEND_NULL)
 		return bh_null_device_open(config->name, &device->backend, error);
-	if (config->backend == BH_BACKEND_SOFTDEV)
+	if (config->backend == BH_BACKEND_SOFTDEV && config->is_port)
+		err = soft_port_fd(cell, device, device_idx, &fd, error);
+	else if (config->backend == BH_BACKEND_SOFTDEV)
 		err = bh_softdev_start(config, program, cell->cpus.rest[device_idx % cell->cpus.rest_cnt],
 		                       cell->cpus.shared, &fd, &device->softdev_pid, error);
 	if (err != 0)
@@ -151,6 +167,11 @@ release_device(struct bh_cell *cell, struct bh_cell_device *device)
 void
 bh_devices_release(struct bh_cell *cell)
 {
+	for (uint32_t i = 0; i < BH_DEVICES_MAX; i++) {
+		if (cell->soft_port_fd[i] > 0)
+			close(cell->soft_port_fd[i]);
+		cell->soft_port_fd[i] = 0;
+	}
 	while (cell->device_cnt > 0)
 		release_device(cell, &cell->device[--cell->device_cnt]);
 }

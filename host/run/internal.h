@@ -116,6 +116,9 @@ BH_MUST_CHECK int bh_softdev_start(const struct bh_device_config *config, const 
 /* bh_softdev_ended - whether the process ended, at most wait_ns from now; its wait status in out_status. */
 bool bh_softdev_ended(pid_t *pid, uint64_t wait_ns, int *out_status);
 void bh_softdev_end(pid_t *pid);
+/* softdev_net.c: the process of all soft ports, which belongs to the first; fills soft_port_fd. */
+BH_MUST_CHECK int bh_softdev_net_start(struct bh_cell *cell, struct bh_cell_device *first, unsigned cpu,
+                                       struct bh_error *error);
 
 /* page.c */
 
@@ -229,6 +232,8 @@ struct bh_cell {
 	struct bh_memory arena, heap, shared;
 	struct bh_cell_device device[BH_DEVICES_MAX];
 	uint32_t device_cnt;
+	int soft_port_fd[BH_DEVICES_MAX]; /* of soft ports that are not open yet; 0: none */
+	bool soft_ports_started;
 	struct bh_boot_page page;
 	int region_fd[BH_REGIONS_MAX];
 	struct bh_view view;

@@ -9,6 +9,8 @@
 
 static const char *const backend_words[] = {"softdev", "vfio-user", "vfio", NULL};
 static const char *const pages_words[] = {"auto", "huge", "normal", NULL};
+static const char *const full_words[] = {"wait", "drop", NULL};
+static const char *const ring_words[] = {"packed", "split", NULL};
 static const char *const level_words[] = {"live", "full", NULL};
 static const char *const governor_words[] = {"performance", "keep", NULL};
 static const char *const after_boot_words[] = {"restore", "reapply", NULL};
@@ -39,6 +41,17 @@ static const struct bh_config_key common[] = {
         {"port *", "address", BH_VALUE_STRING, "", .help = "a PCI address such as 0000:01:00.0"},
         {"port *", "queues", BH_VALUE_UINT, "", .min = 1, .max = 16, .help = "a number from 1 to 16"},
         {"port *", "mtu", BH_VALUE_UINT, "", .min = 68, .max = 9216, .help = "bytes, from 68 to 9216"},
+        {"port *", "wire", BH_VALUE_STRING, "", .help = "softdev: a name; two ports with the same are joined"},
+        {"port *", "rate", BH_VALUE_STRING, "", .help = "softdev: bits a second such as 10G"},
+        {"port *", "delay", BH_VALUE_DURATION, "", .help = "softdev: a time such as 10us"},
+        {"port *", "loss", BH_VALUE_STRING, "", .help = "softdev: a part of one such as 0.01 or 1%"},
+        {"port *", "duplicate", BH_VALUE_STRING, "", .help = "softdev: a part of one such as 0.01 or 1%"},
+        {"port *", "reorder", BH_VALUE_STRING, "", .help = "softdev: a part of one such as 0.01 or 1%"},
+        {"port *", "corrupt", BH_VALUE_STRING, "", .help = "softdev: a part of one such as 0.01 or 1%"},
+        {"port *", "seed", BH_VALUE_UINT, "", .help = "softdev: a number"},
+        {"port *", "full", BH_VALUE_ENUM, "wait", .words = full_words},
+        {"port *", "ring", BH_VALUE_ENUM, "packed", .words = ring_words},
+        {"port *", "queue_size", BH_VALUE_UINT, "", .min = 2, .max = 4096, .help = "softdev: a power of two to 4096"},
         /* For bulkhead doctor, plan and apply: host/machine/wants.h. */
         {"partition", "cpus", BH_VALUE_STRING, "", .help = "a list of CPUs such as 2-3; those of [cell] if missing"},
         {"partition", "hugepages", BH_VALUE_UINT, "", .max = 1u << 20, .help = "how many of 2 MiB"},

@@ -14,55 +14,49 @@
 
 #include "host/errors/errors.h"
 #include "host/run/internal.h"
+#include "host/run/softdev_args.h"
 
-#define SOFTDEV_FD  3
-#define ARGS_MAX    32
 #define END_WAIT_NS (UINT64_C(1000) * BH_NS_PER_MS)
 
-struct args {
-	const char *arg[ARGS_MAX + 1];
-	char number[8][24];
-	unsigned cnt, number_cnt;
-};
-
 static void
-add(struct args *args, const char *name, const char *value)
-{
-	args->arg[args->cnt++] = name;
-	args->arg[args->cnt++] = value;
-}
-
-static void
-add_number(struct args *args, const char *name, uint64_t value)
-{
-	char *text = args->number[args->number_cnt++];
-	snprintf(text, sizeof(args->number[0]), "%lu", value);
-	add(args, name, text);
-}
-
-static void
-make_args(struct args *args, const struct bh_device_config *config, unsigned cpu, bool shares_cpu)
+make_args(struct bh_softdev_args *args, const struct bh_device_config *config, unsigned cpu, bool shares_cpu)
 {
 	args->arg[args->cnt++] = "bulkhead";
-	add(args, "softdev", config->model);
-	add_number(args, "--fd", SOFTDEV_FD);
-	add_number(args, "--size", config->size_bytes);
-	add(args, "--backing", config->backing);
-	add_number(args, "--block-size", config->block_size_bytes);
+	bh_softdev_add(args, "softdev", config->model);
+	bh_softdev_add_number(args, "--fd", BH_SOFTDEV_FD);
+	bh_softdev_add_number(args, "--size", config->size_bytes);
+	bh_softdev_add(args, "--backing", config->backing);
+	bh_softdev_add_number(args, "--block-size", config->block_size_bytes);
 	if (config->service_ns[0] != '\0')
-		add(args, "--service-ns", config->service_ns);
+		bh_softdev_add(args, "--service-ns", config->service_ns);
 	if (config->seed != 0)
-		add_number(args, "--seed", config->seed);
+		bh_softdev_add_number(args, "--seed", config->seed);
 	if (config->fault[0] != '\0')
-		add(args, "--fault", config->fault);
-	add_number(args, "--cpu", cpu);
+		bh_softdev_add(args, "--fault", config->fault);
+	bh_softdev_add_number(args, "--cpu", cpu);
 	if (shares_cpu)
 		args->arg[args->cnt++] = "--yield";
 	args->arg[args->cnt] = NULL;
 }
 
+/* The descriptors become BH_SOFTDEV_FD, + 1, ...: first out of the way, then into their places. */
+static bool
+place_fds(int *fds, unsigned fd_cnt)
+{
+	for (unsigned i = 0; i < fd_cnt; i++) {
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, BH_SOFTDEV_FD + (int)fd_cnt);
+		if (fds[i] < 0)
+			return false;
+	}
+	for (unsigned i = 0; i < fd_cnt; i++) {
+		if (dup2(fds[i], BH_SOFTDEV_FD + (int)i) < 0)
+			return false;
+	}
+	return close_range(BH_SOFTDEV_FD + fd_cnt, ~0u, 0) == 0;
+}
+
 static BH_NORETURN void
-become_softdev(const char *program, const struct args *args, int fd, pid_t parent)
+become_softdev(const char *program, const struct bh_softdev_args *args, int *fds, unsigned fd_cnt, pid_t parent)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -71,38 +65,79 @@ become_softdev(const char *program, const struct args *args, int fd, pid_t paren
 	/* It goes when we go, also by kill -9; if that was before the call, we have another parent already. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
 		_exit(126);
-	if (fd == SOFTDEV_FD ? fcntl(fd, F_SETFD, 0) != 0 : dup2(fd, SOFTDEV_FD) < 0)
+	if (!place_fds(fds, fd_cnt))
 		_exit(126);
-	close_range(SOFTDEV_FD + 1, ~0u, 0);
 	execv(program, (char *const *)(uintptr_t)args->arg);
 	_exit(127);
+}
+
+void
+bh_softdev_add(struct bh_softdev_args *args, const char *name, const char *value)
+{
+	args->arg[args->cnt++] = name;
+	args->arg[args->cnt++] = value;
+}
+
+void
+bh_softdev_add_number(struct bh_softdev_args *args, const char *name, uint64_t value)
+{
+	char *text = args->number[args->number_cnt++];
+	snprintf(text, sizeof(args->number[0]), "%lu", value);
+	bh_softdev_add(args, name, text);
+}
+
+static int
+make_pairs(int *ours, int *theirs, unsigned fd_cnt)
+{
+	for (unsigned i = 0; i < fd_cnt; i++) {
+		int pair[2];
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+			int err = -errno;
+			while (i-- > 0) {
+				close(ours[i]);
+				close(theirs[i]);
+			}
+			return err;
+		}
+		ours[i] = pair[0];
+		theirs[i] = pair[1];
+	}
+	return 0;
+}
+
+int
+bh_softdev_spawn(const char *name, const struct bh_softdev_args *args, const char *program, int *out_fds,
+                 unsigned fd_cnt, pid_t *out_pid, struct bh_error *error)
+{
+	int theirs[BH_DEVICES_MAX];
+	pid_t parent = getpid();
+	int err = make_pairs(out_fds, theirs, fd_cnt);
+	if (err != 0)
+		return bh_error_set(error, "E034", err, "device %s: no socket pair: %s", name, strerror(-err));
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		become_softdev(program, args, theirs, fd_cnt, parent);
+	err = pid < 0 ? -errno : 0;
+	for (unsigned i = 0; i < fd_cnt; i++) {
+		close(theirs[i]);
+		if (err != 0)
+			close(out_fds[i]);
+	}
+	if (err != 0)
+		return bh_error_set(error, "E034", err, "device %s: cannot start its process: %s", name,
+		                    strerror(-err));
+	*out_pid = pid;
+	return 0;
 }
 
 int
 bh_softdev_start(const struct bh_device_config *config, const char *program, unsigned cpu, bool shares_cpu, int *out_fd,
                  pid_t *out_pid, struct bh_error *error)
 {
-	struct args args = {0};
-	int pair[2];
-	pid_t parent = getpid();
+	struct bh_softdev_args args = {0};
 	make_args(&args, config, cpu, shares_cpu);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		return bh_error_set(error, "E034", -errno, "device %s: no socket pair: %s", config->name,
-		                    strerror(errno));
-	fflush(NULL);
-	pid_t pid = fork();
-	if (pid == 0)
-		become_softdev(program, &args, pair[1], parent);
-	int err = pid < 0 ? -errno : 0;
-	close(pair[1]);
-	if (err != 0) {
-		close(pair[0]);
-		return bh_error_set(error, "E034", err, "device %s: cannot start its process: %s", config->name,
-		                    strerror(-err));
-	}
-	*out_fd = pair[0];
-	*out_pid = pid;
-	return 0;
+	return bh_softdev_spawn(config->name, &args, program, out_fd, 1, out_pid, error);
 }
 
 bool
