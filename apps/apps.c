@@ -3,6 +3,7 @@
 
 #include "apps/apps.h"
 #include "apps/nvme-bench/host/app.h"
+#include "apps/pktgen/host/app.h"
 #include "apps/xconnect/host/app.h"
 
 const struct bh_app bh_apps[] = {
@@ -11,6 +12,13 @@ const struct bh_app bh_apps[] = {
                 .key = nvme_bench_keys,
                 .key_cnt = NVME_BENCH_KEY_CNT,
                 .compile = nvme_bench_compile,
+        },
+        {
+                .name = "pktgen",
+                .key = pktgen_keys,
+                .key_cnt = PKTGEN_KEY_CNT,
+                .heap_bytes = UINT64_C(64) << 20,
+                .compile = pktgen_compile,
         },
         {
                 .name = "xconnect",
@@ -25,7 +33,7 @@ const size_t bh_app_cnt = BH_ARRAY_CNT(bh_apps);
 const struct bh_app_report *
 bh_app_report_find(const char *app_name)
 {
-	static const struct bh_app_report *const reports[] = {&nvme_bench_report, &xconnect_report};
+	static const struct bh_app_report *const reports[] = {&nvme_bench_report, &pktgen_report, &xconnect_report};
 	for (size_t i = 0; i < BH_ARRAY_CNT(reports); i++) {
 		if (strcmp(app_name, reports[i]->name) == 0)
 			return reports[i];

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "apps/latency.h"
 #include "apps/nvme-bench/host/report.h"
 
 static const char *const pattern_name[] = {"read", "write", "randread", "randwrite", "randrw", "verify"};
-
-static const struct percentile {
-	const char *label, *key;
-	double percent;
-} percentiles[] = {
-        {"p50", "p50", 50},       {"p90", "p90", 90},          {"p99", "p99", 99},
-        {"p99.9", "p99_9", 99.9}, {"p99.99", "p99_99", 99.99},
-};
-
-#define PERCENTILE_CNT (sizeof(percentiles) / sizeof(percentiles[0]))
 
 static uint64_t
 counter(const struct bh_view *view, const char *name)
@@ -82,32 +73,6 @@ per_second(uint64_t cnt, double seconds)
 	return seconds > 0 ? (double)cnt / seconds : 0;
 }
 
-static double
-to_ns(double tsc, uint64_t tsc_hz)
-{
-	return tsc * 1e9 / (double)tsc_hz;
-}
-
-/* A time with three digits and the unit that fits: "312 ns", "4.51 us". */
-static const char *
-time_text(char *text, size_t size, double ns)
-{
-	static const char *const unit[] = {"ns", "us", "ms", "s"};
-	unsigned i = 0;
-	while (ns >= 999.5 && i < 3) {
-		ns /= 1000;
-		i++;
-	}
-	snprintf(text, size, "%.*f %s", ns >= 99.5 || i == 0 ? 0 : ns >= 9.95 ? 1 : 2, ns, unit[i]);
-	return text;
-}
-
-static const char *
-percentile_text(char *text, size_t size, const struct bh_hist_snapshot *hist, double percent, uint64_t tsc_hz)
-{
-	return time_text(text, size, to_ns((double)bh_hist_percentile(hist, percent), tsc_hz));
-}
-
 void
 nvme_bench_live(FILE *stream, const struct nvme_bench_config *config, const struct nvme_bench_sample *now,
                 const struct nvme_bench_sample *before, double interval_s, double elapsed_s, uint64_t tsc_hz)
@@ -124,9 +89,9 @@ nvme_bench_live(FILE *stream, const struct nvme_bench_config *config, const stru
 	bh_hist_since(&now->latency, &before->latency, &since);
 	fprintf(stream, "%6.1f s  %10.0f IOPS  %8.1f MB/s  p50 %s  p99 %s  max %s", elapsed_s,
 	        per_second(ios, interval_s), per_second(ios, interval_s) * config->block_bytes / 1e6,
-	        percentile_text(p50, sizeof(p50), &since, 50, tsc_hz),
-	        percentile_text(p99, sizeof(p99), &since, 99, tsc_hz),
-	        time_text(max, sizeof(max), to_ns((double)since.max, tsc_hz)));
+	        bh_latency_text(p50, sizeof(p50), &since, 50, tsc_hz),
+	        bh_latency_text(p99, sizeof(p99), &since, 99, tsc_hz),
+	        bh_time_text(max, sizeof(max), bh_tsc_as_ns((double)since.max, tsc_hz)));
 	if (now->errors > 0)
 		fprintf(stream, "  errors %lu", now->errors);
 	if (nvme_bench_verify_failed(&now->verify) > 0)
@@ -149,7 +114,6 @@ nvme_bench_table(FILE *stream, const struct nvme_bench_config *config, const str
 {
 	uint64_t ios = sample->reads + sample->writes;
 	const struct bh_hist_snapshot *hist = &sample->latency;
-	char text[24];
 
 	fprintf(stream, "%s, %u bytes, depth %u, %.2f s\n", pattern_name[config->pattern], config->block_bytes,
 	        config->queue_depth, seconds);
@@ -161,39 +125,7 @@ nvme_bench_table(FILE *stream, const struct nvme_bench_config *config, const str
 		print_verify(stream, &sample->verify);
 	if (hist->count == 0)
 		return;
-	fprintf(stream, "  latency  min    %s\n", time_text(text, sizeof(text), to_ns((double)hist->min, tsc_hz)));
-	fprintf(stream, "           mean   %s\n", time_text(text, sizeof(text), to_ns(bh_hist_mean(hist), tsc_hz)));
-	for (size_t i = 0; i < PERCENTILE_CNT; i++)
-		fprintf(stream, "           %-6s %s\n", percentiles[i].label,
-		        percentile_text(text, sizeof(text), hist, percentiles[i].percent, tsc_hz));
-	fprintf(stream, "           max    %s\n", time_text(text, sizeof(text), to_ns((double)hist->max, tsc_hz)));
-}
-
-static json_t *
-latency_json(const struct bh_hist_snapshot *hist, uint64_t tsc_hz)
-{
-	json_t *latency = json_pack("{s:f, s:f, s:f}", "min", to_ns((double)hist->min, tsc_hz), "mean",
-	                            to_ns(bh_hist_mean(hist), tsc_hz), "stddev", to_ns(bh_hist_stddev(hist), tsc_hz));
-	for (size_t i = 0; i < PERCENTILE_CNT; i++)
-		json_object_set_new(latency, percentiles[i].key,
-		                    json_real(to_ns((double)bh_hist_percentile(hist, percentiles[i].percent), tsc_hz)));
-	json_object_set_new(latency, "max", json_real(to_ns((double)hist->max, tsc_hz)));
-	return latency;
-}
-
-/* The histogram as it was recorded: each bucket's lowest value in cycles, and how many values it holds. */
-static json_t *
-bins_json(const struct bh_hist_snapshot *hist)
-{
-	json_t *bins = json_object();
-	char low[24];
-	for (uint32_t i = 0; i < BH_HIST_BUCKET_CNT; i++) {
-		if (hist->bucket[i] == 0)
-			continue;
-		snprintf(low, sizeof(low), "%lu", bh_hist_bucket_low(i));
-		json_object_set_new(bins, low, json_integer((json_int_t)hist->bucket[i]));
-	}
-	return bins;
+	bh_latency_table(stream, hist, tsc_hz);
 }
 
 json_t *
@@ -207,9 +139,10 @@ nvme_bench_json(const struct nvme_bench_config *config, const struct nvme_bench_
 	                        (int)config->queue_depth, "iops", iops, "bytes_per_s", iops * config->block_bytes,
 	                        "reads", (json_int_t)sample->reads, "writes", (json_int_t)sample->writes, "errors",
 	                        (json_int_t)sample->errors, "seconds", seconds, "latency_ns",
-	                        latency_json(&sample->latency, tsc_hz));
-	json_object_set_new(app, "latency_histogram",
-	                    json_pack("{s:I, s:o}", "tsc_hz", (json_int_t)tsc_hz, "bins", bins_json(&sample->latency)));
+	                        bh_latency_json(&sample->latency, tsc_hz));
+	json_object_set_new(
+	        app, "latency_histogram",
+	        json_pack("{s:I, s:o}", "tsc_hz", (json_int_t)tsc_hz, "bins", bh_latency_bins_json(&sample->latency)));
 	if (config->pattern == NVME_BENCH_VERIFY)
 		json_object_set_new(app, "verify",
 		                    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "checked", (json_int_t)verify->checked,

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pktgen: opens its ports, sends and receives until it is told to stop or has sent all, waits a little for what is
+ * still under way, and closes. With `connect_a` and `connect_b` the same core runs a cross-connect, too.
+ */
+#include <bulkhead/cell.h>
+#include <bulkhead/log.h>
+#include <bulkhead/mem.h>
+#include <bulkhead/metrics.h>
+#include <bulkhead/sched.h>
+
+#include "apps/pktgen/cell/pktgen.h"
+#include "apps/xconnect/cell/xconnect.h"
+
+#define TURNS_PER_YIELD 16u
+#define DRAIN_NS        UINT64_C(100000000) /* without a frame: nothing is under way any more */
+#define DRAIN_MAX_NS    UINT64_C(2000000000)
+#define PORTS_MAX       4u
+
+struct work {
+	struct pktgen gen;
+	struct xconnect xconnect;
+	bool connect;
+	struct bh_pkt_pool *pool; /* for receiving, of all ports */
+	struct bh_port *port[PORTS_MAX];
+	struct bh_port_queue *queue[PORTS_MAX];
+	uint32_t port_cnt;
+};
+
+static bool
+same_name(const char *a, const char *b)
+{
+	return memcmp(a, b, BH_NAME_BYTES) == 0;
+}
+
+/* Opens a port, or finds it among those that are open. */
+static int
+port_get(struct work *work, const char *name, struct bh_port_queue **out_queue, struct bh_port **out_port)
+{
+	const struct bh_port_options options = {.queue_cnt = 1, .promiscuous = true};
+	for (uint32_t i = 0; i < work->port_cnt; i++) {
+		if (same_name(bh_port_info(work->port[i])->name, name)) {
+			*out_queue = work->queue[i];
+			*out_port = work->port[i];
+			return 0;
+		}
+	}
+	struct bh_port *port;
+	int err = bh_port_open(name, &options, &port);
+	if (err != 0)
+		return err;
+	work->port[work->port_cnt] = port;
+	err = bh_port_queue_start(port, 0, work->pool, &work->queue[work->port_cnt]);
+	*out_queue = work->queue[work->port_cnt++];
+	*out_port = port;
+	return err;
+}
+
+static int
+connect_open(struct work *work, const struct pktgen_config *config)
+{
+	struct bh_port_queue *first, *second;
+	struct bh_port *port;
+	if (config->connect == 0)
+		return 0;
+	int err = port_get(work, config->xconnect.port[0], &first, &port);
+	if (err == 0)
+		err = port_get(work, config->xconnect.port[1], &second, &port);
+	if (err != 0)
+		return err;
+	xconnect_init(&work->xconnect, &config->xconnect, first, second);
+	work->connect = true;
+	return 0;
+}
+
+static int
+prepare(struct work *work, const struct pktgen_config *config)
+{
+	const struct bh_pkt_pool_options gen_options = {.pkt_cnt = 2048, .data_bytes = PKTGEN_BYTES_MAX};
+	const struct bh_pkt_pool_options small_options = {.pkt_cnt = 2048};
+	bool large = false;
+	for (uint32_t i = 0; i < config->size_cnt; i++)
+		large |= config->bytes[i] > BH_PKT_DATA_BYTES;
+	struct bh_pkt_pool *gen_pool;
+	struct bh_port_queue *tx, *rx;
+	struct bh_port *tx_port, *rx_port;
+	int err = bh_pkt_pool_create(large ? &gen_options : &small_options, &gen_pool);
+	if (err == 0)
+		err = bh_pkt_pool_create(NULL, &work->pool);
+	if (err == 0)
+		err = port_get(work, config->tx, &tx, &tx_port);
+	if (err == 0)
+		err = port_get(work, config->rx, &rx, &rx_port);
+	if (err == 0)
+		err = connect_open(work, config);
+	if (err == 0)
+		err = pktgen_init(&work->gen, config, bh_port_info(tx_port)->mac, tx, gen_pool, rx);
+	return err;
+}
+
+static uint32_t
+turn(struct work *work, bool send)
+{
+	uint32_t cnt = 0;
+	if (send)
+		(void)pktgen_send(&work->gen);
+	if (work->connect)
+		cnt += xconnect_turn(&work->xconnect);
+	return cnt + pktgen_receive(&work->gen);
+}
+
+/* Until nothing has come for a while. */
+static void
+drain(struct work *work)
+{
+	uint64_t quiet_tsc = bh_ns_to_tsc(DRAIN_NS), last_tsc = bh_clock_now_tsc();
+	uint64_t deadline_tsc = last_tsc + bh_ns_to_tsc(DRAIN_MAX_NS);
+	while (bh_clock_now_tsc() - last_tsc < quiet_tsc && bh_clock_now_tsc() < deadline_tsc) {
+		(void)bh_port_tx(work->gen.tx, NULL, 0);
+		if (turn(work, false) != 0)
+			last_tsc = bh_clock_now_tsc();
+		bh_yield();
+	}
+}
+
+static void
+run(struct work *work)
+{
+	uint64_t *start = bh_gauge_register(PKTGEN_GAUGE_START, "cycles");
+	uint64_t *end = bh_gauge_register(PKTGEN_GAUGE_END, "cycles");
+	*bh_gauge_register(PKTGEN_GAUGE_FIRST, "cycles") = *start = bh_clock_now_tsc();
+	while (!bh_stop_requested() && !pktgen_done(&work->gen)) {
+		for (unsigned i = 0; i < TURNS_PER_YIELD; i++)
+			(void)turn(work, true);
+		bh_yield();
+	}
+	*end = bh_clock_now_tsc();
+	drain(work);
+}
+
+int
+cell_main(unsigned core_idx)
+{
+	const struct pktgen_config *config = bh_app_config(sizeof(*config));
+	struct work *work = bh_heap_alloc_aligned(sizeof(*work), BH_CACHE_LINE_BYTES);
+	if (config == NULL || work == NULL)
+		return config == NULL ? -BH_EINVAL : -BH_ENOMEM;
+	int err = prepare(work, config);
+	if (err == 0)
+		run(work);
+	while (work->port_cnt > 0) {
+		if (bh_port_close(work->port[--work->port_cnt]) != 0)
+			bh_log_warn("port %u did not confirm that it stopped", work->port_cnt);
+	}
+	return err;
+}
