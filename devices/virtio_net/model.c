@@ -35,7 +35,9 @@ features_offered(const struct vnet_model_config *config)
 		offered |= VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM;
 	if (config->pair_cnt > 1)
 		offered |= VIRTIO_NET_F_MQ;
-	return offered;
+	const uint64_t data_path =
+	        VIRTIO_F_RING_PACKED | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM;
+	return config->of_those == 0 ? offered : offered & (config->of_those | ~data_path);
 }
 
 int
@@ -145,6 +147,25 @@ vnet_model_flush(struct vnet_model *m)
 		return;
 	for (uint32_t i = 0; i < 2 * m->pairs; i++)
 		vnet_queue_flush(m, &m->queue[i]);
+}
+
+uint64_t
+vnet_model_features(const struct vnet_model *m)
+{
+	return m->features;
+}
+
+void
+vnet_model_queue_get(const struct vnet_model *m, uint32_t queue_idx, struct vnet_queue_info *out)
+{
+	const struct vnet_queue *q = &m->queue[queue_idx];
+	*out = (struct vnet_queue_info){q->enabled, q->size, {q->iova[0], q->iova[1], q->iova[2]}};
+}
+
+void
+vnet_model_fail(struct vnet_model *m)
+{
+	vnet_fail(m);
 }
 
 void

@@ -91,6 +91,13 @@ features_ok(const struct vnet_model *m)
 	       m->driver_features & VIRTIO_F_ACCESS_PLATFORM;
 }
 
+/* A data queue of a passive device is somebody else's work. */
+static bool
+is_foreign(const struct vnet_model *m, uint32_t queue_idx)
+{
+	return m->config.passive && queue_idx != (m->features & VIRTIO_NET_F_MQ ? 2 * m->config.pair_cnt : 2);
+}
+
 static void
 go(struct vnet_model *m)
 {
@@ -98,7 +105,7 @@ go(struct vnet_model *m)
 	for (uint32_t i = 0; i < VNET_QUEUES_MAX; i++) {
 		struct vnet_queue *q = &m->queue[i];
 		q->packed = m->features & VIRTIO_F_RING_PACKED;
-		if (q->enabled && !vnet_queue_start(m, q)) {
+		if (q->enabled && !is_foreign(m, i) && !vnet_queue_start(m, q)) {
 			vnet_fail(m);
 			return;
 		}
@@ -156,7 +163,7 @@ enable_write(struct vnet_model *m, struct vnet_queue *q, uint64_t value)
 		return;
 	q->enabled = true;
 	q->packed = m->features & VIRTIO_F_RING_PACKED;
-	if (m->running && !vnet_queue_start(m, q))
+	if (m->running && !is_foreign(m, (uint32_t)(q - m->queue)) && !vnet_queue_start(m, q))
 		vnet_fail(m);
 }
 

@@ -12,6 +12,7 @@
 #include <bulkhead/arch_x86_64.h>
 
 #include "devices/vfio_user/server.h"
+#include "devices/virtio_net/capabilities.h"
 
 #define PCI_CLASS      0x020000u
 #define MSIX_BAR       4u
@@ -110,19 +111,6 @@ irq(void *context, uint32_t vector)
 	(void)vfu_server_irq(end->server, vector); /* a vector without an eventfd is nobody's */
 }
 
-/* 4.1.4: where each structure is. The notification structure has its multiplier behind it. */
-static int
-add_capability(struct vfu_config *config, uint8_t kind, uint32_t offset, uint32_t length, uint32_t multiplier)
-{
-	struct virtio_pci_cap cap = {.cfg_type = kind, .offset = offset, .length = length};
-	uint8_t body[sizeof(cap) - 2 + 4];
-	uint32_t body_bytes = sizeof(cap) - 2 + (kind == VIRTIO_PCI_CAP_NOTIFY_CFG ? 4 : 0);
-	cap.cap_len = (uint8_t)(body_bytes + 2);
-	memcpy(body, &cap.cap_len, sizeof(cap) - 2);
-	memcpy(body + sizeof(cap) - 2, &multiplier, 4);
-	return vfu_config_capability(config, VIRTIO_PCI_CAP_VENDOR, body, NULL, body_bytes);
-}
-
 static int
 describe(struct end *end, struct vfu_device *device)
 {
@@ -142,17 +130,7 @@ describe(struct end *end, struct vfu_device *device)
 	                                        .area = {{VNET_BAR_NOTIFY, BH_PAGE_BYTES}}};
 	device->region[MSIX_BAR] = (struct vfu_region){.size_bytes = MSIX_BAR_BYTES, .flags = VFU_REGION_RW};
 	int err = vfu_config_msix(&device->config, MSIX_CNT, MSIX_BAR, 0, MSIX_PENDING);
-	if (err >= 0)
-		err = add_capability(&device->config, VIRTIO_PCI_CAP_COMMON_CFG, VNET_BAR_COMMON,
-		                     VIRTIO_PCI_COMMON_BYTES, 0);
-	if (err >= 0)
-		err = add_capability(&device->config, VIRTIO_PCI_CAP_NOTIFY_CFG, VNET_BAR_NOTIFY, BH_PAGE_BYTES, 4);
-	if (err >= 0)
-		err = add_capability(&device->config, VIRTIO_PCI_CAP_ISR_CFG, VNET_BAR_ISR, 4, 0);
-	if (err >= 0)
-		err = add_capability(&device->config, VIRTIO_PCI_CAP_DEVICE_CFG, VNET_BAR_CONFIG, VIRTIO_NET_CFG_BYTES,
-		                     0);
-	return err < 0 ? err : 0;
+	return err < 0 ? err : vnet_config_capabilities(&device->config);
 }
 
 static int

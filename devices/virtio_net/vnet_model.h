@@ -52,6 +52,12 @@ struct vnet_model_config {
 	bool packed;         /* offer packed rings */
 	bool mergeable;      /* offer mergeable receive buffers */
 	bool offload;        /* offer checksums */
+	/*
+	 * For a host that lets somebody else work on the data queues (vhost-user): the model keeps registers and control
+	 * queue, and never touches the others. of_those: only these data path features may be offered; 0: all.
+	 */
+	bool passive;
+	uint64_t of_those;
 };
 
 #define VNET_MODEL_CONFIG_DEFAULT                                                                                      \
@@ -121,6 +127,19 @@ struct vnet_frame {
 	/* Of the model: what vnet_tx_done needs. */
 	uint16_t id, desc_cnt;
 };
+
+/* What the client has set up; for a host that passes it on. */
+struct vnet_queue_info {
+	bool enabled;
+	uint16_t size;
+	uint64_t iova[3]; /* descriptors, driver area, device area */
+};
+
+uint64_t vnet_model_features(const struct vnet_model *model);
+/* vnet_model_queue_get - 0 .. 2 * pairs offered - 1 */
+void vnet_model_queue_get(const struct vnet_model *model, uint32_t queue_idx, struct vnet_queue_info *out);
+/* vnet_model_fail - say DEVICE_NEEDS_RESET */
+void vnet_model_fail(struct vnet_model *model);
 
 /* How many queue pairs the client uses now. */
 uint32_t vnet_model_pairs(const struct vnet_model *model);

@@ -3,6 +3,27 @@
 #include "host/errors/catalogue.h"
 
 const struct bh_error_entry bh_errors_net[] = {
+        {"E305", FAILED, "the vhost-user socket of a port cannot be reached",
+         "With server = no (the preset) the other side listens and has to run first. With server = yes we listen, and "
+         "it "
+         "connects: then it may also go and come again."},
+        {"E306", FAILED, "a port cannot listen on its vhost-user socket",
+         "Somebody listens there already, or the folder cannot be written, or the path is a file that is not a socket: "
+         "it is left alone."},
+        {"E307", FAILED, "the arena cannot be given to a vhost-user port", "The message says what the system said."},
+        {"E308", FAILED, "the other side of a vhost-user port has gone",
+         "The cell was ended. With server = yes the port waits for it to come back: the link is down meanwhile."},
+        {"E309", FAILED, "the other side of a vhost-user port does not stop",
+         "It had the arena mapped and did not answer when its rings were to be stopped. End that process: until then "
+         "it "
+         "may still write into the memory that the cell had."},
+        {"E310", FAILED, "nobody connected to a port's vhost-user socket", "The message has an example."},
+        {"E311", FAILED, "the vhost-user back end is from before VIRTIO 1.0",
+         "Use one that offers VIRTIO_F_VERSION_1."},
+        {"E312", FAILED, "the vhost-user back end has too few queues",
+         "Give it more (testpmd: queues=N in --vdev), or ask for fewer with `queues`."},
+        {"E313", FAILED, "no vhost-user back end answers",
+         "Something else listens on that socket, or the back end ended while it was greeted."},
         {"E330", USAGE, "two software network cards of a cell contradict each other",
          "One process plays all cards of a cell and the wires between them, so rate, delay, loss and the like are the "
          "same for all: say them at one port only, or say the same."},

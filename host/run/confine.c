@@ -23,8 +23,8 @@ static const int allowed[] = {
         SCMP_SYS(pwritev), SCMP_SYS(read), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(readv), SCMP_SYS(stat),
         SCMP_SYS(statx), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(write), SCMP_SYS(writev),
         /* the device's socket, which is open */
-        SCMP_SYS(eventfd2), SCMP_SYS(getsockopt), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(recvfrom),
-        SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(shutdown),
+        SCMP_SYS(accept4), SCMP_SYS(eventfd2), SCMP_SYS(getsockopt), SCMP_SYS(poll), SCMP_SYS(ppoll),
+        SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(shutdown),
         /* the cell's process, and the devices' */
         SCMP_SYS(kill), SCMP_SYS(process_vm_readv), SCMP_SYS(wait4), SCMP_SYS(waitid),
         /* time, signals, ourselves */

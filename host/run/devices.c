@@ -53,7 +53,8 @@ open_vfio(struct bh_cell *cell, struct bh_cell_device *device, struct bh_error *
 	if (err != 0)
 		return err;
 	if (config->is_port)
-		return map_arena(cell, device, error); /* whether it is a network card, and which, the cell's driver tells */
+		return map_arena(cell, device,
+		                 error); /* whether it is a network card, and which, the cell's driver tells */
 	const char *model = bh_pci_class_name(device->backend->pci_class);
 	if (bh_config_is_set(cell->config, config->section, "model") && strcmp(config->model, model) != 0)
 		return bh_config_error_id(cell->config, config->section, "model", "E135", error,
@@ -85,6 +86,10 @@ open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device
 		return open_vfio(cell, device, error);
 	if (config->backend == BH_BACKEND_NULL)
 		return bh_null_device_open(config->name, &device->backend, error);
+	if (config->backend == BH_BACKEND_VHOST_USER) {
+		err = bh_port_vhost_user_open(cell->config, config, device_idx, &device->backend, error);
+		return err == 0 ? map_arena(cell, device, error) : err;
+	}
 	if (config->backend == BH_BACKEND_SOFTDEV && config->is_port)
 		err = soft_port_fd(cell, device, device_idx, &fd, error);
 	else if (config->backend == BH_BACKEND_SOFTDEV)

@@ -9,6 +9,7 @@
 
 static const char *const backend_words[] = {"softdev", "vfio-user", "vfio", NULL};
 static const char *const pages_words[] = {"auto", "huge", "normal", NULL};
+static const char *const no_yes_words[] = {"no", "yes", NULL};
 static const char *const full_words[] = {"wait", "drop", NULL};
 static const char *const ring_words[] = {"packed", "split", NULL};
 static const char *const level_words[] = {"live", "full", NULL};
@@ -41,6 +42,8 @@ static const struct bh_config_key common[] = {
         {"port *", "address", BH_VALUE_STRING, "", .help = "a PCI address such as 0000:01:00.0"},
         {"port *", "queues", BH_VALUE_UINT, "", .min = 1, .max = 16, .help = "a number from 1 to 16"},
         {"port *", "mtu", BH_VALUE_UINT, "", .min = 68, .max = 9216, .help = "bytes, from 68 to 9216"},
+        {"port *", "server", BH_VALUE_ENUM, "no", .words = no_yes_words},
+        {"port *", "mac", BH_VALUE_STRING, "", .help = "vhost-user: an address such as 02:00:00:00:00:01"},
         {"port *", "wire", BH_VALUE_STRING, "", .help = "softdev: a name; two ports with the same are joined"},
         {"port *", "rate", BH_VALUE_STRING, "", .help = "softdev: bits a second such as 10G"},
         {"port *", "delay", BH_VALUE_DURATION, "", .help = "softdev: a time such as 10us"},
