@@ -6,6 +6,7 @@
 
 #define DRAIN_TIMEOUT_NS UINT64_C(2000000000)
 #define TRIES_MAX        3u
+#define RETRY_NS         UINT64_C(100000000) /* a function that somebody else resets may take so long (PCIe 6.6.2) */
 
 void
 bh_port_fail(struct bh_port_queue *queue)
@@ -82,6 +83,8 @@ bh_port_reset_run(struct bh_port *port)
 	bh_counter_add(port->resets, 1);
 	bh_log_warn("port %u: reset", port->port_idx);
 	for (uint32_t i = 0; i < TRIES_MAX && err != 0 && err != -BH_ENODEV; i++) {
+		if (i > 0)
+			bh_sleep_until(bh_clock_now_tsc() + bh_ns_to_tsc(RETRY_NS));
 		__atomic_store_n(&port->reset_requested, false, __ATOMIC_RELEASE);
 		err = reset_once(port);
 	}

@@ -183,6 +183,8 @@ bh_port_open(const char *name, const struct bh_port_options *given, struct bh_po
 		port_free(port);
 		return err;
 	}
+	bh_log_info("port %u: open: %u queues, MTU %u, link up %u", port->port_idx, port->info.queue_cnt,
+	            port->info.mtu_bytes, port->link.up);
 	*out_port = port;
 	return 0;
 }

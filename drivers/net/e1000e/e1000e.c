@@ -20,6 +20,9 @@ rx_setup(struct intel_port *ip)
 	bool rss = ip->port.info.features & BH_PORT_RSS, csum = ip->port.info.features & BH_PORT_RX_CSUM;
 	intel_change(ip, INTEL_REG_RFCTL, 0, INTEL_RFCTL_EXSTEN);
 	intel_write(ip, INTEL_REG_RXCSUM, INTEL_RXCSUM_PCSD | (csum ? INTEL_RXCSUM_IPOFLD | INTEL_RXCSUM_TUOFLD : 0));
+	intel_write(ip, INTEL_REG_MRQC, 0);
+	intel_write(ip, INTEL_REG_RDTR_82574, 0); /* 10.2.5.7, 10.2.5.8: descriptors are not held back */
+	intel_write(ip, INTEL_REG_RADV_82574, 0);
 	if (!rss)
 		return;
 	intel_rss_set(ip, INTEL_RETA_SHIFT_82574);

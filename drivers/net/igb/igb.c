@@ -4,8 +4,8 @@
 
 #define OWNER_TIMEOUT_NS  (50 * INTEL_MS_NS)
 #define ENABLE_TIMEOUT_NS (10 * INTEL_MS_NS)
-#define CRC_BYTES         4u
-#define STATUS_LAN_SHIFT  2 /* 8.2.2: STATUS bits 3:2, which of the two functions this is */
+#define LONGEST_BYTES     9728u /* of packet buffer that the device can hold (4.5.9.1: 9.5 KiB) */
+#define STATUS_LAN_SHIFT  2     /* 8.2.2: STATUS bits 3:2, which of the two functions this is */
 
 static void
 begin(struct intel_port *ip)
@@ -19,9 +19,9 @@ static void
 rx_setup(struct intel_port *ip)
 {
 	bool rss = ip->port.info.features & BH_PORT_RSS, csum = ip->port.info.features & BH_PORT_RX_CSUM;
-	uint32_t frame_bytes = ip->port.info.mtu_bytes + BH_ETH_HEADER_BYTES + 2 * BH_VLAN_TAG_BYTES;
-	intel_write(ip, INTEL_REG_RLPML_82576, frame_bytes + CRC_BYTES);
+	intel_write(ip, INTEL_REG_RLPML_82576, LONGEST_BYTES); /* what the MTU allows, the driver says, and counts */
 	intel_write(ip, INTEL_REG_RXCSUM, INTEL_RXCSUM_PCSD | (csum ? INTEL_RXCSUM_IPOFLD | INTEL_RXCSUM_TUOFLD : 0));
+	intel_write(ip, INTEL_REG_MRQC, 0);
 	if (!rss)
 		return;
 	intel_rss_set(ip, 0);

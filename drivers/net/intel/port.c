@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Initialization (82574 datasheet 4.6; 82576 datasheet 4.5), filters and addresses. */
+/*
+ * Initialization (82574 datasheet 4.6; 82576 datasheet 4.5), filters and addresses. Each register that matters is written whole, also
+ * where the reset has done so: QEMU 7.2's 82574 keeps nearly all of what the driver before us wrote.
+ */
 #include "drivers/net/intel/intel.h"
 
 bool
@@ -130,7 +133,9 @@ link_up(struct intel_port *ip)
 {
 	uint32_t vme = ip->port.info.features & BH_PORT_RX_VLAN ? INTEL_CTRL_VME : 0;
 	intel_change(ip, INTEL_REG_STATUS, INTEL_STATUS_PHYRA, 0);
-	intel_change(ip, INTEL_REG_CTRL, INTEL_CTRL_FRCSPD | INTEL_CTRL_FRCDPLX | INTEL_CTRL_VME, INTEL_CTRL_SLU | vme);
+	intel_change(ip, INTEL_REG_CTRL,
+	             INTEL_CTRL_FRCSPD | INTEL_CTRL_FRCDPLX | INTEL_CTRL_VME | INTEL_CTRL_GIO_MASTER_DISABLE,
+	             INTEL_CTRL_SLU | vme);
 	intel_phy_up(ip);
 }
 

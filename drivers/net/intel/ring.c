@@ -68,9 +68,21 @@ ring_set(struct intel_port *ip, uint32_t base, const struct intel_desc *desc, ui
 	intel_write(ip, base + INTEL_QUEUE_TAIL, 0);
 }
 
+static void
+ring_unset(struct intel_port *ip, uint32_t base)
+{
+	intel_write(ip, base + INTEL_QUEUE_LEN, 0);
+	intel_write(ip, base + INTEL_QUEUE_HEAD, 0);
+	intel_write(ip, base + INTEL_QUEUE_TAIL, 0);
+}
+
 void
 intel_rings_set(struct intel_port *ip)
 {
+	for (uint32_t i = ip->port.info.queue_cnt; i < ip->card->queue_cnt_max; i++) {
+		ring_unset(ip, rx_base(ip, i));
+		ring_unset(ip, tx_base(ip, i));
+	}
 	for (uint32_t i = 0; i < ip->port.info.queue_cnt; i++) {
 		const struct intel_queue *iq = intel_queue_of(ip->port.queue[i]);
 		ring_set(ip, rx_base(ip, i), iq->rx.desc, iq->rx.mask + 1);

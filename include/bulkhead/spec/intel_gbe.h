@@ -31,7 +31,9 @@ enum intel_reg {
 	INTEL_REG_TIPG = 0x00410,        /* inter packet gap */
 	INTEL_REG_EXTCNF_CTRL = 0x00f00, /* 82574: who owns the PHY's wires */
 	INTEL_REG_EIMC_82576 = 0x01528,
-	INTEL_REG_CRCERRS = 0x04000, /* statistics: reading clears */
+	INTEL_REG_RDTR_82574 = 0x02820, /* receive interrupt delay, packet timer */
+	INTEL_REG_RADV_82574 = 0x0282c, /* absolute timer */
+	INTEL_REG_CRCERRS = 0x04000,    /* statistics: reading clears */
 	INTEL_REG_ALGNERRC = 0x04004,
 	INTEL_REG_RXERRC = 0x0400c,
 	INTEL_REG_MPC = 0x04010,         /* missed: no descriptor and no room in the FIFO */
