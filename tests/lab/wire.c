@@ -62,18 +62,27 @@ wire_set_up(struct wire *wire)
 	          wire->end[1].name);
 }
 
+static unsigned
+count_in(const char *content, const char *text)
+{
+	unsigned cnt = 0;
+	for (const char *at = content; (at = strstr(at, text)) != NULL; at++)
+		cnt++;
+	return cnt;
+}
+
+/* Both ports are open, and each has its link: a card that has none yet takes nothing, and counts nothing. */
 static bool
-file_has(const char *path, const char *text, unsigned cnt)
+ports_are_up(void)
 {
 	char content[65536];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(CELL_ERR, O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd >= 0 ? read(fd, content, sizeof(content) - 1) : 0;
 	if (fd >= 0)
 		close(fd);
 	content[len > 0 ? len : 0] = '\0';
-	for (const char *at = content; cnt > 0 && (at = strstr(at, text)) != NULL; at++)
-		cnt--;
-	return cnt == 0;
+	return count_in(content, ": open: ") == 2 &&
+	       count_in(content, "link up 1") + count_in(content, ": link up, ") == 2;
 }
 
 static void
@@ -103,9 +112,9 @@ wire_cell_start(struct wire *wire, unsigned mtu_bytes, const char *more)
 		_exit(127);
 	}
 	uint64_t end_ms = inside_now_ms() + START_MS;
-	while (!file_has(CELL_ERR, ": open: ", 2) && inside_now_ms() < end_ms)
+	while (!ports_are_up() && inside_now_ms() < end_ms)
 		usleep(POLL_US);
-	if (!file_has(CELL_ERR, ": open: ", 2))
+	if (!ports_are_up())
 		inside_ok("cat " CELL_ERR "; false");
 }
 

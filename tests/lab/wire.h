@@ -30,7 +30,7 @@ struct wire {
 /* wire_set_up - bind the inner cards to vfio-pci, name the outer ones, no address yet, links administratively down */
 void wire_set_up(struct wire *wire);
 
-/* wire_cell_start - xconnect with that MTU and burst mode; returns when both ports are open */
+/* wire_cell_start - xconnect with that MTU and burst mode; returns when both ports are open and have their links */
 void wire_cell_start(struct wire *wire, unsigned mtu_bytes, const char *more);
 
 /* wire_cell_stop - ask it to end; it must end well. wire->result holds what it counted. */

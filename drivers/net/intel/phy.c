@@ -20,14 +20,17 @@ mdic(struct intel_port *ip, uint32_t op, uint32_t phy_reg, uint32_t value, uint3
 	return *out_value & INTEL_MDIC_ERROR ? -BH_EIO : 0;
 }
 
+/* A PHY that is awake and has agreed with its peer is left alone: to negotiate anew would cost the link for seconds. */
 static int
 wake(struct intel_port *ip)
 {
-	uint32_t bmcr;
+	uint32_t bmcr, bmsr;
 	int err = mdic(ip, INTEL_MDIC_READ, MII_BMCR, 0, &bmcr);
-	if (err != 0 || !(bmcr & (MII_BMCR_POWER_DOWN | MII_BMCR_ISOLATE)))
+	if (err == 0)
+		err = mdic(ip, INTEL_MDIC_READ, MII_BMSR, 0, &bmsr);
+	if (err != 0 || (!(bmcr & (MII_BMCR_POWER_DOWN | MII_BMCR_ISOLATE)) && (bmsr & MII_BMSR_AUTONEG_DONE)))
 		return err;
-	bh_log_info("port %u: its PHY was asleep; it starts to negotiate", ip->port.port_idx);
+	bh_log_info("port %u: its PHY starts to negotiate", ip->port.port_idx);
 	return mdic(ip, INTEL_MDIC_WRITE, MII_BMCR, MII_BMCR_AUTONEG | MII_BMCR_RESTART, &bmcr);
 }
 

@@ -117,12 +117,14 @@ enum intel_queue_reg {
 #define INTEL_SYNC_SW_PHY0   (1u << 1) /* SW_FW_SYNC; + 1: PHY of port 1 */
 #define INTEL_SYNC_FW_SHIFT  16
 
-/* The PHY's control register (IEEE 802.3, 22.2.4.1). */
-#define MII_BMCR            0u
-#define MII_BMCR_RESTART    (1u << 9)
-#define MII_BMCR_ISOLATE    (1u << 10)
-#define MII_BMCR_POWER_DOWN (1u << 11)
-#define MII_BMCR_AUTONEG    (1u << 12)
+/* The PHY's control and status registers (IEEE 802.3, 22.2.4.1 and 22.2.4.2). */
+#define MII_BMCR              0u
+#define MII_BMCR_RESTART      (1u << 9)
+#define MII_BMCR_ISOLATE      (1u << 10)
+#define MII_BMCR_POWER_DOWN   (1u << 11)
+#define MII_BMCR_AUTONEG      (1u << 12)
+#define MII_BMSR              1u
+#define MII_BMSR_AUTONEG_DONE (1u << 5)
 
 /* RCTL */
 #define INTEL_RCTL_EN      (1u << 1)
