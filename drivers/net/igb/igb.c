@@ -57,6 +57,12 @@ phy_bit(struct intel_port *ip)
 	return INTEL_SYNC_SW_PHY0 << (intel_read(ip, INTEL_REG_STATUS) >> STATUS_LAN_SHIFT & 1);
 }
 
+static void
+semaphore_give(struct intel_port *ip)
+{
+	intel_change(ip, INTEL_REG_SWSM, INTEL_SWSM_SMBI | INTEL_SWSM_SWESMBI, 0);
+}
+
 /* 4.7.1: SWSM.SMBI guards against the other function's driver, SWESMBI against firmware; both guard SW_FW_SYNC. */
 static int
 semaphore_take(struct intel_port *ip)
@@ -64,14 +70,10 @@ semaphore_take(struct intel_port *ip)
 	if (!intel_wait(ip, INTEL_REG_SWSM, INTEL_SWSM_SMBI, 0, OWNER_TIMEOUT_NS))
 		return ip->err != 0 ? ip->err : -BH_ETIMEDOUT;
 	intel_change(ip, INTEL_REG_SWSM, 0, INTEL_SWSM_SWESMBI);
-	bool ours = intel_read(ip, INTEL_REG_SWSM) & INTEL_SWSM_SWESMBI;
-	return ip->err != 0 ? ip->err : ours ? 0 : -BH_EAGAIN;
-}
-
-static void
-semaphore_give(struct intel_port *ip)
-{
-	intel_change(ip, INTEL_REG_SWSM, INTEL_SWSM_SMBI | INTEL_SWSM_SWESMBI, 0);
+	if (intel_read(ip, INTEL_REG_SWSM) & INTEL_SWSM_SWESMBI)
+		return 0;
+	semaphore_give(ip);
+	return ip->err != 0 ? ip->err : -BH_EAGAIN;
 }
 
 static int
@@ -79,13 +81,13 @@ sync_try(struct intel_port *ip)
 {
 	uint32_t bit = phy_bit(ip);
 	int err = semaphore_take(ip);
-	if (err == 0) {
-		uint32_t sync = intel_read(ip, INTEL_REG_SW_FW_SYNC);
-		if (sync & (bit | bit << INTEL_SYNC_FW_SHIFT))
-			err = -BH_EAGAIN;
-		else
-			intel_write(ip, INTEL_REG_SW_FW_SYNC, sync | bit);
-	}
+	if (err != 0)
+		return err;
+	uint32_t sync = intel_read(ip, INTEL_REG_SW_FW_SYNC);
+	if (sync & (bit | bit << INTEL_SYNC_FW_SHIFT))
+		err = -BH_EAGAIN;
+	else
+		intel_write(ip, INTEL_REG_SW_FW_SYNC, sync | bit);
 	semaphore_give(ip);
 	return ip->err != 0 ? ip->err : err;
 }
@@ -106,9 +108,9 @@ static void
 phy_give(struct intel_port *ip)
 {
 	uint32_t bit = phy_bit(ip);
-	int err = semaphore_take(ip);
-	if (err == 0)
-		intel_change(ip, INTEL_REG_SW_FW_SYNC, bit, 0);
+	if (semaphore_take(ip) != 0)
+		return; /* firmware clears the bit of a driver that forgets it */
+	intel_change(ip, INTEL_REG_SW_FW_SYNC, bit, 0);
 	semaphore_give(ip);
 }
 
