@@ -14,7 +14,7 @@ STYLE_PACKAGES := $(PACKAGES) clang-format clang-tidy
 .PHONY: help build install uninstall demo test bench deps test-deps style-deps check-style analyze clean
 
 help:
-	@echo "make demo         install what is missing, build, and run the first cell on a software NVMe device"
+	@echo "make demo         install what is missing, build, and run cells on a software NVMe device and network cards"
 	@echo "make test         install what is missing, build, and run all tests"
 	@echo "make bench        build and measure: a table, and JSON in $(BUILD)/bench.json"
 	@echo "make build        build only; the program is $(BUILD)/bulkhead"
@@ -56,7 +56,7 @@ uninstall: build
 	@$(if $(DESTDIR),,$(SUDO)) env DESTDIR="$(DESTDIR)" tools/uninstall.sh $(BUILD)
 
 demo: deps $(BUILD)/build.ninja
-	@ninja -C $(BUILD) bulkhead apps/nvme-bench.cell
+	@ninja -C $(BUILD) bulkhead apps/nvme-bench.cell apps/pktgen.cell
 	@$(SUDO) tools/demo.sh $(BUILD)
 
 test: test-deps
