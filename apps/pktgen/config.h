@@ -22,6 +22,7 @@ struct pktgen_config {
 	char rx[BH_NAME_BYTES];
 	uint64_t rate_pps;  /* 0: as fast as it goes */
 	uint64_t frame_cnt; /* frames to send; 0: until the cell is stopped */
+	uint64_t drain_ns;  /* the end: when nothing has come for so long */
 	uint32_t burst_cnt; /* most at a time */
 	uint32_t flow_cnt;
 	uint32_t size_cnt; /* of bytes[]: sizes with FCS; pattern_cnt indices say in which order */

@@ -13,7 +13,7 @@
 #include "apps/xconnect/cell/xconnect.h"
 
 #define TURNS_PER_YIELD 16u
-#define DRAIN_NS        UINT64_C(100000000) /* without a frame: nothing is under way any more */
+#define DRAIN_TURNS     1000u /* and as many looks: this core may have been away for all of that time */
 #define DRAIN_MAX_NS    UINT64_C(2000000000)
 #define PORTS_MAX       4u
 
@@ -113,12 +113,17 @@ turn(struct work *work, bool send)
 static void
 drain(struct work *work)
 {
-	uint64_t quiet_tsc = bh_ns_to_tsc(DRAIN_NS), last_tsc = bh_clock_now_tsc();
-	uint64_t deadline_tsc = last_tsc + bh_ns_to_tsc(DRAIN_MAX_NS);
-	while (bh_clock_now_tsc() - last_tsc < quiet_tsc && bh_clock_now_tsc() < deadline_tsc) {
+	uint64_t drain_ns = work->gen.config->drain_ns, quiet_tsc = bh_ns_to_tsc(drain_ns);
+	uint64_t last_tsc = bh_clock_now_tsc(), deadline_tsc = last_tsc + bh_ns_to_tsc(drain_ns + DRAIN_MAX_NS);
+	uint32_t turns = 0;
+	while ((bh_clock_now_tsc() - last_tsc < quiet_tsc || turns < DRAIN_TURNS) &&
+	       bh_clock_now_tsc() < deadline_tsc) {
 		(void)bh_port_tx(work->gen.tx, NULL, 0);
-		if (turn(work, false) != 0)
+		turns++;
+		if (turn(work, false) != 0) {
 			last_tsc = bh_clock_now_tsc();
+			turns = 0;
+		}
 		bh_yield();
 	}
 }

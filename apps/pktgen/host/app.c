@@ -18,6 +18,8 @@ const struct bh_config_key pktgen_keys[PKTGEN_KEY_CNT] = {
         {SECTION, "size", BH_VALUE_STRING, "64", NULL, 0, 0, "bytes with FCS, 64 to 9216, or imix"},
         {SECTION, "flows", BH_VALUE_UINT, "1", NULL, 1, PKTGEN_FLOWS_MAX, "from 1 to 4096"},
         {SECTION, "dst_mac", BH_VALUE_STRING, "ff:ff:ff:ff:ff:ff", NULL, 0, 0, "such as 52:54:00:00:00:01"},
+        {SECTION, "drain", BH_VALUE_DURATION, "100ms", NULL, 0, UINT64_C(10000000000),
+         "a time to 10s: how long nothing must come after the last frame was sent"},
         {SECTION, "connect_a", BH_VALUE_STRING, "", NULL, 0, 0,
          "two more ports, which the same core connects: for machines without a core for xconnect"},
         {SECTION, "connect_b", BH_VALUE_STRING, "", NULL, 0, 0, "see connect_a"},
@@ -111,6 +113,7 @@ pktgen_compile(const struct bh_run_config *config, void *opaque, uint32_t *out_b
 		return bh_config_error(config, "cell", "cpus", error, "pktgen runs on one core");
 	out->rate_pps = bh_config_uint(config, SECTION, "rate");
 	out->frame_cnt = bh_config_uint(config, SECTION, "count");
+	out->drain_ns = bh_config_uint(config, SECTION, "drain");
 	out->burst_cnt = (uint32_t)bh_config_uint(config, SECTION, "burst");
 	out->flow_cnt = (uint32_t)bh_config_uint(config, SECTION, "flows");
 	*out_bytes = sizeof(*out);
