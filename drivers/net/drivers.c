@@ -3,10 +3,12 @@
 #include "drivers/net/igb/igb.h"
 #include "drivers/net/net.h"
 #include "drivers/net/null/null.h"
+#include "drivers/net/pcap/pcap.h"
 #include "drivers/net/virtio/virtio.h"
 
 const struct bh_port_driver *const bh_port_drivers[] = {
         &bh_null_driver,
+        &bh_pcap_driver,
         &bh_e1000e_driver,
         &bh_igb_driver,
         &bh_virtio_driver,

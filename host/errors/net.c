@@ -24,6 +24,15 @@ const struct bh_error_entry bh_errors_net[] = {
          "Give it more (testpmd: queues=N in --vdev), or ask for fewer with `queues`."},
         {"E313", FAILED, "no vhost-user back end answers",
          "Something else listens on that socket, or the back end ended while it was greeted."},
+        {"E325", FAILED, "a cell wrote nonsense into the ring of a pcap port",
+         "The ring is shared memory that the cell writes; what stood there was no frame, so nothing more is written to "
+         "the "
+         "file. The cell was ended."},
+        {"E326", FAILED, "a capture cannot be read",
+         "pcap and pcapng files of Ethernet frames up to 9244 bytes, together up to 4 GiB, can be. tcpdump -r FILE -c "
+         "1 "
+         "says what it is."},
+        {"E327", FAILED, "a capture file cannot be written", "See to it that the folder is there and has room."},
         {"E330", USAGE, "two software network cards of a cell contradict each other",
          "One process plays all cards of a cell and the wires between them, so rate, delay, loss and the like are the "
          "same for all: say them at one port only, or say the same."},

@@ -72,6 +72,7 @@ enum bh_backend_kind {
 	BH_BACKEND_VFIO = 2,
 	BH_BACKEND_NULL = 3,
 	BH_BACKEND_VHOST_USER = 4,
+	BH_BACKEND_PCAP = 5,
 };
 
 /* One [device NAME] or [port NAME]. Strings are "" where the key is missing. */

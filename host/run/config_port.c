@@ -15,13 +15,14 @@ struct port_backend {
 	const char *meaning; /* of that key */
 };
 
-const char *const bh_port_backend_words[] = {"softdev", "vfio", "vfio-user", "vhost-user", "null", NULL};
+const char *const bh_port_backend_words[] = {"softdev", "vfio", "vfio-user", "vhost-user", "pcap", "null", NULL};
 
 static const struct port_backend port_backends[] = {
         {BH_BACKEND_SOFTDEV, "virtio-net", NULL, NULL},
         {BH_BACKEND_VFIO, "", "address", "the card's PCI address, such as 0000:01:00.0 (bulkhead devices lists them)"},
         {BH_BACKEND_VFIO_USER, "", "socket", "the path of the server's socket"},
         {BH_BACKEND_VHOST_USER, "virtio-net", "socket", "the path of a vhost-user back end's socket"},
+        {BH_BACKEND_PCAP, "pcap", NULL, NULL},
         {BH_BACKEND_NULL, "null", NULL, NULL},
 };
 
@@ -41,6 +42,10 @@ bh_config_port_fill(const struct bh_run_config *config, const char *section, str
 	if (backend->needs != NULL && bh_config_string(config, section, backend->needs)[0] == '\0')
 		return bh_config_error_id(config, section, "backend", "E015", error, "needs a key '%s': %s",
 		                          backend->needs, backend->meaning);
+	if (out->backend == BH_BACKEND_PCAP && bh_config_string(config, section, "file")[0] == '\0' &&
+	    bh_config_string(config, section, "write")[0] == '\0')
+		return bh_config_error_id(config, section, "backend", "E015", error,
+		                          "needs a key 'file' (a capture to receive from) or 'write' (one to send to)");
 	if (out->backend == BH_BACKEND_VFIO && bh_pci_address_parse(out->address, address) != 0)
 		return bh_config_error_id(config, section, "address", "E016", error,
 		                          "no PCI address; write one like 0000:01:00.0 (bulkhead devices lists them)");

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/device/pcap_file.h"
 #include "host/device/vhost_user.h"
 #include "host/run/internal.h"
 
@@ -50,4 +51,17 @@ bh_port_vhost_user_open(const struct bh_run_config *config, const struct bh_devi
 		                          BH_VHOST_USER_PAIRS_MAX);
 	int err = port_mac(config, port, device_idx, options.mac, error);
 	return err == 0 ? bh_vhost_user_open(port->name, &options, out, error) : err;
+}
+
+int
+bh_port_pcap_open(const struct bh_run_config *config, const struct bh_device_config *port, struct bh_backend **out,
+                  struct bh_error *error)
+{
+	const struct bh_pcap_options options = {
+	        .in = bh_config_string(config, port->section, "file"),
+	        .out = bh_config_string(config, port->section, "write"),
+	        .paced = bh_config_enum(config, port->section, "timing") != 0,
+	        .loop_cnt = (uint32_t)bh_config_uint(config, port->section, "loop"),
+	};
+	return bh_pcap_file_open(port->name, &options, out, error);
 }

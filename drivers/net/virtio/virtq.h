@@ -114,7 +114,7 @@ bh_virtq_split_ready(const struct bh_virtq *vq)
 BH_INLINE struct virtq_used_elem
 bh_virtq_split_used(const struct bh_virtq *vq, uint16_t ahead)
 {
-	uint64_t word = *(volatile uint64_t *)(uintptr_t)&vq->used->ring[(vq->used_idx + ahead) & vq->mask];
+	uint64_t word = *(volatile virtq_used_word *)(uintptr_t)&vq->used->ring[(vq->used_idx + ahead) & vq->mask];
 	return (struct virtq_used_elem){.id = (uint32_t)word, .len = (uint32_t)(word >> 32)};
 }
 
