@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "drivers/net/af_xdp/af_xdp.h"
 #include "drivers/net/e1000e/e1000e.h"
 #include "drivers/net/igb/igb.h"
 #include "drivers/net/net.h"
@@ -7,10 +8,5 @@
 #include "drivers/net/virtio/virtio.h"
 
 const struct bh_port_driver *const bh_port_drivers[] = {
-        &bh_null_driver,
-        &bh_pcap_driver,
-        &bh_e1000e_driver,
-        &bh_igb_driver,
-        &bh_virtio_driver,
-        NULL,
+        &bh_af_xdp_driver, &bh_null_driver, &bh_pcap_driver, &bh_e1000e_driver, &bh_igb_driver, &bh_virtio_driver, NULL,
 };

@@ -24,6 +24,15 @@ const struct bh_error_entry bh_errors_net[] = {
          "Give it more (testpmd: queues=N in --vdev), or ask for fewer with `queues`."},
         {"E313", FAILED, "no vhost-user back end answers",
          "Something else listens on that socket, or the back end ended while it was greeted."},
+        {"E315", FAILED, "the network interface of an AF_XDP port is not there", "ip link lists those that are."},
+        {"E316", ROOT, "an AF_XDP port needs root",
+         "It loads a program that redirects frames, and opens a raw socket: sudo bulkhead run ..."},
+        {"E317", FAILED, "AF_XDP cannot be set up on an interface",
+         "The message says at which step, and what the kernel said. Device or resource busy: another XDP program, or "
+         "another socket on that queue. Not supported with xdp = zero-copy or native: the card's driver cannot; xdp = "
+         "auto "
+         "takes the fastest way that works and says which."},
+        {"E318", FAILED, "the network interface of an AF_XDP port has gone", "The cell was ended."},
         {"E325", FAILED, "a cell wrote nonsense into the ring of a pcap port",
          "The ring is shared memory that the cell writes; what stood there was no frame, so nothing more is written to "
          "the "

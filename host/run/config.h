@@ -73,6 +73,7 @@ enum bh_backend_kind {
 	BH_BACKEND_NULL = 3,
 	BH_BACKEND_VHOST_USER = 4,
 	BH_BACKEND_PCAP = 5,
+	BH_BACKEND_AF_XDP = 6,
 };
 
 /* One [device NAME] or [port NAME]. Strings are "" where the key is missing. */

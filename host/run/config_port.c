@@ -15,13 +15,15 @@ struct port_backend {
 	const char *meaning; /* of that key */
 };
 
-const char *const bh_port_backend_words[] = {"softdev", "vfio", "vfio-user", "vhost-user", "pcap", "null", NULL};
+const char *const bh_port_backend_words[] = {"softdev", "vfio", "vfio-user", "vhost-user",
+                                             "af_xdp",  "pcap", "null",      NULL};
 
 static const struct port_backend port_backends[] = {
         {BH_BACKEND_SOFTDEV, "virtio-net", NULL, NULL},
         {BH_BACKEND_VFIO, "", "address", "the card's PCI address, such as 0000:01:00.0 (bulkhead devices lists them)"},
         {BH_BACKEND_VFIO_USER, "", "socket", "the path of the server's socket"},
         {BH_BACKEND_VHOST_USER, "virtio-net", "socket", "the path of a vhost-user back end's socket"},
+        {BH_BACKEND_AF_XDP, "af_xdp", "interface", "a network interface of Linux (ip link lists them)"},
         {BH_BACKEND_PCAP, "pcap", NULL, NULL},
         {BH_BACKEND_NULL, "null", NULL, NULL},
 };

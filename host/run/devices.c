@@ -88,6 +88,10 @@ open_device(struct bh_cell *cell, struct bh_cell_device *device, uint32_t device
 		return bh_null_device_open(config->name, &device->backend, error);
 	if (config->backend == BH_BACKEND_PCAP)
 		return bh_port_pcap_open(cell->config, config, &device->backend, error);
+	if (config->backend == BH_BACKEND_AF_XDP) {
+		err = bh_port_af_xdp_open(cell->config, config, &device->backend, error);
+		return err == 0 ? map_arena(cell, device, error) : err;
+	}
 	if (config->backend == BH_BACKEND_VHOST_USER) {
 		err = bh_port_vhost_user_open(cell->config, config, device_idx, &device->backend, error);
 		return err == 0 ? map_arena(cell, device, error) : err;

@@ -124,6 +124,8 @@ BH_MUST_CHECK int bh_softdev_net_start(struct bh_cell *cell, struct bh_cell_devi
 BH_MUST_CHECK int bh_port_vhost_user_open(const struct bh_run_config *config, const struct bh_device_config *port,
                                           uint32_t device_idx, struct bh_backend **out, struct bh_error *error);
 
+BH_MUST_CHECK int bh_port_af_xdp_open(const struct bh_run_config *config, const struct bh_device_config *port,
+                                      struct bh_backend **out, struct bh_error *error);
 BH_MUST_CHECK int bh_port_pcap_open(const struct bh_run_config *config, const struct bh_device_config *port,
                                     struct bh_backend **out, struct bh_error *error);
 

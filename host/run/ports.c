@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bulkhead/abi/af_xdp.h>
+
+#include "host/device/af_xdp.h"
 #include "host/device/pcap_file.h"
 #include "host/device/vhost_user.h"
 #include "host/run/internal.h"
@@ -64,4 +67,19 @@ bh_port_pcap_open(const struct bh_run_config *config, const struct bh_device_con
 	        .loop_cnt = (uint32_t)bh_config_uint(config, port->section, "loop"),
 	};
 	return bh_pcap_file_open(port->name, &options, out, error);
+}
+
+int
+bh_port_af_xdp_open(const struct bh_run_config *config, const struct bh_device_config *port, struct bh_backend **out,
+                    struct bh_error *error)
+{
+	const struct bh_af_xdp_options options = {
+	        .interface = bh_config_string(config, port->section, "interface"),
+	        .queue_cnt = BH_MAX(port->queue_cnt, 1u),
+	        .mode = (enum bh_af_xdp_mode)bh_config_enum(config, port->section, "xdp"),
+	};
+	if (options.queue_cnt > BH_XDP_QUEUES_MAX)
+		return bh_config_error_id(config, port->section, "queues", "E016", error, "af_xdp: at most %u",
+		                          BH_XDP_QUEUES_MAX);
+	return bh_af_xdp_open(port->name, &options, out, error);
 }

@@ -11,6 +11,7 @@ static const char *const backend_words[] = {"softdev", "vfio-user", "vfio", NULL
 static const char *const pages_words[] = {"auto", "huge", "normal", NULL};
 static const char *const no_yes_words[] = {"no", "yes", NULL};
 static const char *const timing_words[] = {"fast", "capture", NULL};
+static const char *const xdp_words[] = {"auto", "zero-copy", "native", "generic", NULL};
 static const char *const full_words[] = {"wait", "drop", NULL};
 static const char *const ring_words[] = {"packed", "split", NULL};
 static const char *const level_words[] = {"live", "full", NULL};
@@ -49,6 +50,8 @@ static const struct bh_config_key common[] = {
         {"port *", "write", BH_VALUE_STRING, "", .help = "pcap: a file to send to"},
         {"port *", "timing", BH_VALUE_ENUM, "capture", .words = timing_words},
         {"port *", "loop", BH_VALUE_UINT, "1", .max = UINT32_MAX, .help = "pcap: how often; 0: without end"},
+        {"port *", "interface", BH_VALUE_STRING, "", .help = "af_xdp: the name of a network interface"},
+        {"port *", "xdp", BH_VALUE_ENUM, "auto", .words = xdp_words},
         {"port *", "wire", BH_VALUE_STRING, "", .help = "softdev: a name; two ports with the same are joined"},
         {"port *", "rate", BH_VALUE_STRING, "", .help = "softdev: bits a second such as 10G"},
         {"port *", "delay", BH_VALUE_DURATION, "", .help = "softdev: a time such as 10us"},
