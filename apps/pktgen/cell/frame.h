@@ -14,7 +14,7 @@
 
 #include "apps/pktgen/config.h"
 
-#define PKTGEN_UDP_PORT     4789u
+#define PKTGEN_UDP_PORT     9u /* discard, RFC 863 */
 #define PKTGEN_MAGIC        0x6b62u
 #define PKTGEN_HEADER_BYTES 42u
 #define PKTGEN_FRAME_BYTES  60u /* shortest, without FCS */
