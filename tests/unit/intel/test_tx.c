@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Transmitting: what is refused, then what each card is told. Layouts by number, from the datasheets. */
+#include <stdlib.h>
+
 #include "tests/unit/intel/rig.h"
 
 #define WORD1_PLAIN_82574 (UINT64_C(1) << 20 | UINT64_C(0x23) << 24) /* DTYP 1, DEXT, IFCS, EOP (7.2.11) */
@@ -252,49 +254,89 @@ draw(uint64_t *seed)
 }
 
 static void
-random_step(struct rig *rig, uint64_t *seed)
+random_send(struct rig *rig, uint64_t *seed)
 {
 	struct bh_pkt *pkts[16];
-	uint32_t cnt = (uint32_t)(draw(seed) % 16), took;
-	switch (draw(seed) % 4) {
-	case 0:
-		(void)card_write_back(0, draw(seed) << 33 | draw(seed),
-		                      draw(seed) << 33 | draw(seed) << 2 | (draw(seed) & 3));
-		break;
-	case 1:
-		card.hold_tx = draw(seed) & 1;
-		break;
-	case 2:
-		took = bh_port_rx(rig->queue, pkts, cnt);
-		for (uint32_t i = 0; i < took; i++)
-			bh_pkt_free(pkts[i]);
-		break;
-	default:
-		cnt = bh_pkt_get(rig->pool, pkts, cnt);
-		for (uint32_t i = 0; i < cnt; i++) {
-			pkts[i]->len_bytes = (uint32_t)(draw(seed) % 1600);
-			pkts[i]->flags = (uint16_t)(draw(seed) % 16);
-			pkts[i]->csum_start = (uint16_t)(draw(seed) % 400);
-			pkts[i]->csum_offset = (uint16_t)(draw(seed) % 20);
+	uint32_t cnt = bh_pkt_get(rig->pool, pkts, (uint32_t)(draw(seed) % 16));
+	for (uint32_t i = 0; i < cnt; i++) {
+		pkts[i]->data += draw(seed) % 1000; /* wherever a page ends */
+		pkts[i]->len_bytes = (uint32_t)(draw(seed) % 1040);
+		pkts[i]->flags = (uint16_t)(draw(seed) % 16);
+		pkts[i]->csum_start = (uint16_t)(draw(seed) % 400);
+		pkts[i]->csum_offset = (uint16_t)(draw(seed) % 20);
+		if (i + 1 < cnt && draw(seed) % 4 == 0) { /* a chain, whose sums may be wrong */
+			pkts[i]->next = pkts[--cnt];
+			pkts[cnt]->len_bytes = (uint32_t)(draw(seed) % 1500);
+			pkts[i]->seg_cnt = (uint16_t)(2 + (draw(seed) % 64 == 0));
+			pkts[i]->frame_bytes = pkts[i]->len_bytes + pkts[cnt]->len_bytes;
 		}
-		card.sent_cnt = 0;
-		took = bh_port_tx(rig->queue, pkts, cnt);
-		bh_pkt_free_burst(rig->pool, pkts + took, cnt - took);
+	}
+	card.sent_cnt = 0;
+	uint32_t took = bh_port_tx(rig->queue, pkts, cnt);
+	bh_pkt_free_burst(rig->pool, pkts + took, cnt - took);
+}
+
+static void
+random_receive(struct rig *rig, uint64_t *seed)
+{
+	struct bh_pkt *pkts[16];
+	uint32_t got = bh_port_rx(rig->queue, pkts, (uint32_t)(draw(seed) % 16));
+	for (uint32_t i = 0; i < got; i++) {
+		uint32_t bytes = 0, cnt = 0;
+		for (const struct bh_pkt *seg = pkts[i]; seg != NULL; seg = seg->next, cnt++) {
+			assert_in_range(seg->len_bytes, 1, INTEL_RX_BUF_BYTES);
+			bytes += seg->len_bytes;
+		}
+		assert_int_equal(bytes, bh_pkt_frame_bytes(pkts[i]));
+		assert_int_equal(cnt, pkts[i]->seg_cnt);
+		assert_in_range(bytes, 14, rig->queue->frame_bytes_max);
+		bh_pkt_free(pkts[i]);
 	}
 }
 
+static void
+random_step(struct rig *rig, uint64_t *seed)
+{
+	uint64_t length = draw(seed) % 4 == 0 ? draw(seed) : draw(seed) % 2100;
+	switch (draw(seed) % 8) {
+	case 0:
+	case 1:
+	case 2:
+		(void)card_write_back(0, draw(seed) << 33 | draw(seed),
+		                      draw(seed) << 48 | (length & 0xffff) << 32 | (draw(seed) << 2 & 0xffffffff) |
+		                              (draw(seed) % 8 != 0) << 1 | (draw(seed) % 64 != 0));
+		break;
+	case 3:
+		card.hold_tx = draw(seed) & 1;
+		card.sent_cnt = 0;
+		break;
+	case 4:
+	case 5:
+		random_receive(rig, seed);
+		break;
+	default:
+		random_send(rig, seed);
+	}
+	if (draw(seed) % 5000 == 0)
+		assert_int_equal(bh_port_reset(rig->port), 0);
+}
+
+static uint64_t random_seed = 1, random_steps = 100000;
+
 CARD_TEST(test_random)
 {
+	const struct bh_port_options options = {.mtu_bytes = 9000};
 	struct rig rig;
-	uint64_t seed = 1;
-	rig_open(&rig, NULL);
-	for (uint32_t i = 0; i < 100000; i++)
+	uint64_t seed = random_seed;
+	rig_open(&rig, &options);
+	for (uint64_t i = 0; i < random_steps; i++)
 		random_step(&rig, &seed);
 	rig_close(&rig);
 }
 
+/* Without arguments all tests; with SEED STEPS only the random one, for as long as wanted. */
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	        ON_BOTH(test_refused),     ON_BOTH(test_plain),         ON_BOTH(test_short_is_padded),
@@ -303,5 +345,10 @@ main(void)
 	        ON_BOTH(test_pages),       ON_BOTH(test_ring_full),     ON_BOTH(test_one_report_a_burst),
 	        ON_BOTH(test_random),
 	};
+	if (argc == 3) {
+		random_seed = strtoull(argv[1], NULL, 0);
+		random_steps = strtoull(argv[2], NULL, 0);
+		cmocka_set_test_filter("test_random*");
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
