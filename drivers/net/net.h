@@ -91,6 +91,7 @@ struct bh_port {
 	struct bh_port_info info;
 	struct bh_port_filter filter;
 	struct bh_port_link link;
+	uint32_t rx_data_bytes_min; /* open may set it: what the device writes into a buffer, however long a frame is */
 	uint16_t port_idx;
 	uint32_t owner_core;
 	uint32_t state;       /* enum bh_port_state; written by the owner core */

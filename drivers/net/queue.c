@@ -164,6 +164,8 @@ bh_port_queue_start(struct bh_port *port, uint32_t queue_idx, struct bh_pkt_pool
 	struct bh_port_queue *queue = port->queue[queue_idx];
 	if (!(port->info.features & BH_PORT_RX_CHAIN) && pool->data_bytes < queue->frame_bytes_max)
 		return -BH_ENOSPC;
+	if (pool->data_bytes < port->rx_data_bytes_min)
+		return -BH_ENOSPC;
 	if (bh_queue_state(port, queue_idx) != BH_QUEUE_OFF)
 		return -BH_EBUSY;
 	queue->pool = pool;

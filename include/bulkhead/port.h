@@ -158,7 +158,7 @@ int bh_port_close(struct bh_port *port);
  * @pool: of the calling core; its data_bytes must hold a frame unless the port has BH_PORT_RX_CHAIN
  *
  * Return: 0; -BH_EINVAL index, or a pool of another core; -BH_EBUSY started already; -BH_ENOSPC the pool's buffers are
- * too small for the MTU; -BH_ENOMEM.
+ * too small for the MTU, or for what the device writes at a time (Intel: 2048); -BH_ENOMEM.
  */
 BH_MUST_CHECK int bh_port_queue_start(struct bh_port *port, uint32_t queue_idx, struct bh_pkt_pool *pool,
                                       struct bh_port_queue **out_queue);

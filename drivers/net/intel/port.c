@@ -45,6 +45,7 @@ info_set(struct intel_port *ip)
 	info->mode = ip->card->mode;
 	info->queue_cnt_max = ip->card->queue_cnt_max;
 	info->queue_cnt = BH_MIN(ip->port.options.queue_cnt, ip->card->queue_cnt_max);
+	ip->port.rx_data_bytes_min = INTEL_RX_BUF_BYTES;
 	info->features = BH_PORT_RX_CHAIN | BH_PORT_MULTICAST;
 	if (info->queue_cnt > 1)
 		info->features |= BH_PORT_RSS;
