@@ -183,6 +183,98 @@ pieces_are_bad(struct virtio_queue *queue, uint16_t piece_cnt)
 	return piece_cnt == 0 || piece_cnt > BH_PKT_SEGS_MAX || piece_cnt > queue->rx.size;
 }
 
+/* The fields of a plain received frame, in three stores: flags to csum_offset; hash, seg_cnt and port_idx. */
+_Static_assert(offsetof(struct bh_pkt, csum_offset) + 2 - offsetof(struct bh_pkt, flags) == 8 &&
+                       offsetof(struct bh_pkt, port_idx) + 2 - offsetof(struct bh_pkt, hash) == 8,
+               "written as words");
+
+BH_INLINE void
+rx_plain_fields(struct bh_pkt *pkt, uint32_t frame_bytes, uint64_t port_word, uint64_t now_tsc)
+{
+	pkt->len_bytes = frame_bytes;
+	__builtin_memset(&pkt->flags, 0, 8);
+	__builtin_memcpy(&pkt->hash, &port_word, 8);
+	pkt->rx_tsc = now_tsc;
+}
+
+/*
+ * The usual case, with everything that the compiler would have to load again after each store kept in locals: frames of
+ * one buffer without any offload, replaced from the top of the pool's stack. It ends before the first entry that is
+ * anything else.
+ * Return: how many frames it took.
+ */
+BH_INLINE uint32_t
+rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, uint64_t now_tsc, bool packed,
+        uint64_t *bytes)
+{
+	struct bh_virtq *const vq = &queue->rx;
+	struct bh_pkt_pool *const pool = queue->base.pool;
+	struct bh_pkt **const slot = vq->slot;
+	struct bh_pkt **top = pool->free + pool->free_cnt;
+	struct virtq_desc *const desc = vq->desc;
+	uint16_t *const avail_ring = packed ? NULL : vq->avail->ring;
+	const uint32_t size = vq->size, mask = vq->mask, headroom_bytes = pool->headroom_bytes;
+	const uint32_t longest = BH_MIN((uint32_t)queue->base.frame_bytes_max, queue->rx_data_bytes);
+	const uint32_t give_bytes = queue->rx_data_bytes + VIRTIO_NET_HDR_BYTES;
+	const uint16_t merge_mask = queue->mergeable ? 0xffff : 0;
+	const uint64_t port_word = (uint64_t)1 << 32 | (uint64_t)queue->base.port_idx << 48;
+	uint32_t used_idx = vq->used_idx, avail_idx = vq->avail_idx, i;
+	uint16_t avail_flags = vq->avail_flags, used_wrap = vq->used_wrap;
+	uint64_t sum = 0;
+	cnt = BH_MIN(cnt, pool->free_cnt);
+	for (i = 0; i < cnt; i++) {
+		struct virtq_packed_desc *const at = packed ? &vq->ring[used_idx] : NULL;
+		uint64_t word = packed ? *(volatile uint64_t *)(void *)&at->len
+		                       : *(volatile virtq_used_word *)(uintptr_t)&vq->used->ring[used_idx & mask];
+		const uint16_t used_flags = used_wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
+		if (packed && ((uint16_t)(word >> 48) & (VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED)) != used_flags)
+			break;
+		bh_dma_rmb();
+		const uint32_t id = packed ? (uint32_t)(word >> 32) & 0xffff : (uint32_t)word;
+		const uint32_t len = packed ? (uint32_t)word : (uint32_t)(word >> 32);
+		struct bh_pkt *const pkt = BH_LIKELY(id < size) ? slot[id] : NULL;
+		if (BH_UNLIKELY(pkt == NULL))
+			break;
+		const uint8_t *const header = pkt->data - VIRTIO_NET_HDR_BYTES;
+		const uint16_t odd = *(const volatile uint16_t *)(const void *)header |
+		                     ((*(const volatile uint16_t *)(const void *)(header + 10) ^ 1) & merge_mask);
+		const uint32_t over = len - (VIRTIO_NET_HDR_BYTES + BH_ETH_HEADER_BYTES);
+		if (BH_UNLIKELY(odd != 0 || over > longest - BH_ETH_HEADER_BYTES))
+			break;
+		struct bh_pkt *const fresh = *--top;
+		uint8_t *const data = fresh->buf + headroom_bytes;
+		fresh->data = data;
+		slot[id] = fresh;
+		if (packed) {
+			struct virtq_packed_desc *const give = &vq->ring[avail_idx];
+			give->addr = (uintptr_t)data - VIRTIO_NET_HDR_BYTES;
+			bh_dma_wmb();
+			*(volatile uint64_t *)(void *)&give->len =
+			        bh_virtq_packed_word(give_bytes, (uint16_t)id, avail_flags | VIRTQ_DESC_F_WRITE);
+			avail_idx = (avail_idx + 1) & mask;
+			if (avail_idx == 0)
+				avail_flags ^= VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED;
+			used_idx = (used_idx + 1) & mask;
+			if (used_idx == 0)
+				used_wrap ^= 1;
+		} else {
+			desc[id].addr = (uintptr_t)data - VIRTIO_NET_HDR_BYTES;
+			avail_ring[avail_idx++ & mask] = (uint16_t)id;
+			used_idx++;
+		}
+		rx_plain_fields(pkt, over + BH_ETH_HEADER_BYTES, port_word, now_tsc);
+		sum += over;
+		out_pkts[i] = pkt;
+	}
+	pool->free_cnt -= i;
+	vq->used_idx = (uint16_t)used_idx;
+	vq->avail_idx = (uint16_t)avail_idx;
+	vq->avail_flags = avail_flags;
+	vq->used_wrap = used_wrap;
+	*bytes = sum + (uint64_t)i * BH_ETH_HEADER_BYTES;
+	return i;
+}
+
 BH_INLINE uint32_t
 rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, bool packed)
 {
@@ -204,15 +296,25 @@ rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, boo
 	}
 	cnt = BH_MIN(cnt, BH_PKT_BURST_MAX);
 	cnt = BH_MIN(cnt, packed ? (uint32_t)vq->size : (uint32_t)ready);
+	now_tsc = bh_clock_now_tsc();
+	taken = rx_fast(queue, out_pkts, cnt, now_tsc, packed, &bytes);
+	ready = packed ? ready : (uint16_t)(ready - taken);
+	if (BH_LIKELY(taken == cnt || !used_at(vq, 0, ready, packed, &elem))) {
+		rx_publish(queue, packed);
+		bh_counter_add(base->rx_pkts, taken);
+		bh_counter_add(base->rx_bytes, bytes);
+		return taken;
+	}
+	/* The next entry is something else, or the pool is empty: one by one. */
 	if (packed) { /* as many replacements as there are frames, not as the caller has room for */
 		uint16_t used = 1;
-		while (used < cnt && bh_virtq_packed_used(vq, used, &elem))
+		while (used < cnt - taken && bh_virtq_packed_used(vq, used, &elem))
 			used++;
-		cnt = used;
+		fresh_cnt = bh_pkt_take(base->pool, fresh, used);
+	} else {
+		fresh_cnt = bh_pkt_take(base->pool, fresh, cnt - taken);
 	}
-	now_tsc = bh_clock_now_tsc();
-	fresh_cnt = bh_pkt_take(base->pool, fresh, cnt);
-	while (fresh_idx < fresh_cnt && used_at(vq, 0, ready, packed, &elem)) {
+	while (taken < cnt && fresh_idx < fresh_cnt && used_at(vq, 0, ready, packed, &elem)) {
 		struct bh_pkt *pkt = BH_LIKELY(elem.id < vq->size) ? vq->slot[elem.id] : NULL;
 		if (BH_UNLIKELY(pkt == NULL)) {
 			used_skip(vq, 1, packed);
@@ -260,6 +362,7 @@ static void
 tx_put_chain(struct bh_virtq *vq, uint16_t id)
 {
 	uint16_t cnt = vq->chain_cnt[id];
+	vq->chain_cnt[id] = 1; /* as of every identifier that heads no chain */
 	vq->free_cnt = (uint16_t)(vq->free_cnt + cnt);
 	vq->free_id[vq->id_cnt++] = id;
 	if (vq->packed) /* one identifier for the whole chain */
@@ -268,6 +371,50 @@ tx_put_chain(struct bh_virtq *vq, uint16_t id)
 		id = vq->next_id[id];
 		vq->free_id[vq->id_cnt++] = id;
 	}
+}
+
+/*
+ * The usual case of it: single descriptors, packets of the queue's own pool. It ends before the first that is anything
+ * else.
+ */
+BH_INLINE void
+reclaim_fast(struct virtio_queue *queue, uint32_t ready, bool packed)
+{
+	struct bh_virtq *const vq = &queue->tx;
+	struct bh_pkt_pool *const pool = queue->base.pool;
+	struct bh_pkt **const slot = vq->slot, **top = pool->free + pool->free_cnt;
+	struct bh_pkt **const full = pool->free + pool->pkt_cnt;
+	uint16_t *ids = vq->free_id + vq->id_cnt;
+	const uint16_t *const chain_cnt = vq->chain_cnt;
+	const uint32_t size = vq->size, mask = vq->mask;
+	uint32_t used_idx = vq->used_idx, i;
+	uint16_t used_wrap = vq->used_wrap;
+	for (i = 0; packed || i < ready; i++) {
+		uint64_t word = packed ? *(volatile uint64_t *)(void *)&vq->ring[used_idx].len
+		                       : *(volatile virtq_used_word *)(uintptr_t)&vq->used->ring[used_idx & mask];
+		const uint16_t used_flags = used_wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
+		if (packed && ((uint16_t)(word >> 48) & (VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED)) != used_flags)
+			break;
+		bh_dma_rmb();
+		const uint32_t id = packed ? (uint32_t)(word >> 32) & 0xffff : (uint32_t)word;
+		struct bh_pkt *const pkt = BH_LIKELY(id < size) ? slot[id] : NULL;
+		if (BH_UNLIKELY(pkt == NULL || chain_cnt[id] != 1 || pkt->pool != pool || pkt->next != NULL ||
+		                top == full))
+			break;
+		slot[id] = NULL;
+		*ids++ = (uint16_t)id;
+		*top++ = pkt;
+		used_idx++;
+		if (packed && used_idx == size) {
+			used_idx = 0;
+			used_wrap ^= 1;
+		}
+	}
+	pool->free_cnt = (uint32_t)(top - pool->free);
+	vq->id_cnt = (uint16_t)(ids - vq->free_id);
+	vq->free_cnt = (uint16_t)(vq->free_cnt + i);
+	vq->used_idx = (uint16_t)used_idx;
+	vq->used_wrap = used_wrap;
 }
 
 /* Take back what the device has sent. */
@@ -282,6 +429,11 @@ tx_reclaim(struct virtio_queue *queue, bool packed)
 	if (BH_UNLIKELY(ready > vq->size)) {
 		device_lies(queue);
 		return;
+	}
+	if (BH_LIKELY(queue->base.pool != NULL)) {
+		uint16_t before = vq->used_idx;
+		reclaim_fast(queue, ready, packed);
+		ready = packed ? ready : (uint16_t)(ready - (uint16_t)(vq->used_idx - before));
 	}
 	while (used_at(vq, 0, ready, packed, &elem)) {
 		struct bh_pkt *pkt = BH_LIKELY(elem.id < vq->size) ? vq->slot[elem.id] : NULL;
@@ -394,7 +546,6 @@ tx_one(struct virtio_queue *queue, struct bh_pkt *pkt, bool packed)
 	bool apart;
 	uint64_t addr = (uintptr_t)tx_header(queue, pkt, id, &apart);
 	vq->slot[id] = pkt;
-	vq->chain_cnt[id] = 1;
 	vq->free_cnt--;
 	if (packed) {
 		bh_virtq_packed_give(vq, addr, VIRTIO_NET_HDR_BYTES + pkt->len_bytes, id, 0);
@@ -402,6 +553,58 @@ tx_one(struct virtio_queue *queue, struct bh_pkt *pkt, bool packed)
 	}
 	bh_virtq_split_desc(vq, id, addr, VIRTIO_NET_HDR_BYTES + pkt->len_bytes, 0, 0);
 	bh_virtq_split_avail(vq, id);
+}
+
+/*
+ * The usual case: plain frames of one piece with headroom, one descriptor each. It ends before the first that is anything
+ * else, or when no descriptor is free.
+ * Return: how many frames it gave to the device.
+ */
+BH_INLINE uint32_t
+tx_fast(struct virtio_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, bool packed, uint64_t *bytes)
+{
+	struct bh_virtq *const vq = &queue->tx;
+	struct bh_pkt **const slot = vq->slot;
+	const uint16_t *ids = vq->free_id + vq->id_cnt;
+	struct virtq_desc *const desc = vq->desc;
+	uint16_t *const avail_ring = packed ? NULL : vq->avail->ring;
+	const uint32_t mask = vq->mask, over_max = queue->base.frame_bytes_max - BH_ETH_HEADER_BYTES;
+	uint32_t avail_idx = vq->avail_idx, i;
+	uint16_t avail_flags = vq->avail_flags;
+	uint64_t sum = 0;
+	cnt = BH_MIN(cnt, (uint32_t)vq->free_cnt);
+	for (i = 0; i < cnt; i++) {
+		struct bh_pkt *const pkt = pkts[i];
+		uint8_t *const header = pkt->data - VIRTIO_NET_HDR_BYTES;
+		const uint32_t over = pkt->len_bytes - BH_ETH_HEADER_BYTES;
+		if (BH_UNLIKELY(over > over_max || pkt->next != NULL || header < pkt->buf ||
+		                (pkt->flags & (BH_PKT_CSUM_PARTIAL | BH_PKT_VLAN)) != 0))
+			break;
+		const uint16_t id = *--ids;
+		const uint32_t len = over + BH_ETH_HEADER_BYTES + VIRTIO_NET_HDR_BYTES;
+		__builtin_memset(header, 0, VIRTIO_NET_HDR_BYTES);
+		slot[id] = pkt;
+		if (packed) {
+			struct virtq_packed_desc *const give = &vq->ring[avail_idx];
+			give->addr = (uintptr_t)header;
+			bh_dma_wmb();
+			*(volatile uint64_t *)(void *)&give->len = bh_virtq_packed_word(len, id, avail_flags);
+			avail_idx = (avail_idx + 1) & mask;
+			if (avail_idx == 0)
+				avail_flags ^= VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED;
+		} else {
+			desc[id].addr = (uintptr_t)header;
+			*(uint64_t *)(void *)&desc[id].len = len;
+			avail_ring[avail_idx++ & mask] = id;
+		}
+		sum += over;
+	}
+	vq->id_cnt = (uint16_t)(vq->id_cnt - i);
+	vq->free_cnt = (uint16_t)(vq->free_cnt - i);
+	vq->avail_idx = (uint16_t)avail_idx;
+	vq->avail_flags = avail_flags;
+	*bytes = sum + (uint64_t)i * BH_ETH_HEADER_BYTES;
+	return i;
 }
 
 BH_INLINE uint32_t
@@ -414,7 +617,8 @@ tx_burst(struct bh_port_queue *base, struct bh_pkt *const *pkts, uint32_t cnt, b
 	/* Used entries are taken back a quarter of the ring at a time: their lines are full then. */
 	if (cnt == 0 || vq->free_cnt < vq->size - vq->size / 4)
 		tx_reclaim(queue, packed);
-	for (i = 0; i < cnt; i++) {
+	sent = tx_fast(queue, pkts, cnt, packed, &bytes);
+	for (i = sent; i < cnt; i++) {
 		struct bh_pkt *pkt = pkts[i];
 		uint32_t desc_cnt = tx_desc_cnt(pkt);
 		if (BH_UNLIKELY(desc_cnt > vq->free_cnt)) {

@@ -83,8 +83,10 @@ bh_virtq_reset(struct bh_virtq *vq)
 	vq->used_wrap = 1; /* 2.8.1: both wrap counters start at 1 */
 	vq->avail_flags = VIRTQ_PACKED_F_AVAIL;
 	vq->free_cnt = vq->id_cnt = vq->size;
-	for (uint16_t i = 0; vq->free_id != NULL && i < vq->size; i++)
+	for (uint16_t i = 0; vq->free_id != NULL && i < vq->size; i++) {
 		vq->free_id[i] = (uint16_t)(vq->size - 1 - i);
+		vq->chain_cnt[i] = 1;
+	}
 	if (vq->packed) {
 		memset(vq->ring, 0, vq->size * sizeof(*vq->ring));
 		*vq->driver_event = (struct virtq_packed_event){.flags = VIRTQ_EVENT_FLAGS_DISABLE};

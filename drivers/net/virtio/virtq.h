@@ -32,7 +32,7 @@ struct bh_virtq {
 	/* Private. */
 	struct bh_pkt **slot; /* by identifier; NULL: not with the device */
 	uint16_t *free_id;    /* transmit: a stack of identifiers */
-	uint16_t *chain_cnt;  /* transmit: descriptors of the chain that begins with this identifier */
+	uint16_t *chain_cnt;  /* transmit: descriptors of the chain that begins with this identifier; 1 if none does */
 	uint16_t *next_id;    /* transmit, split: the chain's next descriptor */
 	uint16_t size, mask;
 	uint16_t avail_idx;   /* split: the index that was published; packed: position of the next descriptor to give */
