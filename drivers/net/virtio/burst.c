@@ -212,6 +212,9 @@ rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, uint
 	struct bh_pkt **const slot = vq->slot;
 	struct bh_pkt **top = pool->free + pool->free_cnt;
 	struct virtq_desc *const desc = vq->desc;
+	struct virtq_packed_desc *const ring = vq->ring;
+	const volatile virtq_used_word *const used =
+	        packed ? NULL : (const volatile virtq_used_word *)(uintptr_t)vq->used->ring;
 	uint16_t *const avail_ring = packed ? NULL : vq->avail->ring;
 	const uint32_t size = vq->size, mask = vq->mask, headroom_bytes = pool->headroom_bytes;
 	const uint32_t longest = BH_MIN((uint32_t)queue->base.frame_bytes_max, queue->rx_data_bytes);
@@ -223,9 +226,8 @@ rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, uint
 	uint64_t sum = 0;
 	cnt = BH_MIN(cnt, pool->free_cnt);
 	for (i = 0; i < cnt; i++) {
-		struct virtq_packed_desc *const at = packed ? &vq->ring[used_idx] : NULL;
-		uint64_t word = packed ? *(volatile uint64_t *)(void *)&at->len
-		                       : *(volatile virtq_used_word *)(uintptr_t)&vq->used->ring[used_idx & mask];
+		struct virtq_packed_desc *const at = packed ? &ring[used_idx] : NULL;
+		uint64_t word = packed ? *(volatile uint64_t *)(void *)&at->len : used[used_idx & mask];
 		const uint16_t used_flags = used_wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
 		if (packed && ((uint16_t)(word >> 48) & (VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED)) != used_flags)
 			break;
@@ -246,7 +248,7 @@ rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, uint
 		fresh->data = data;
 		slot[id] = fresh;
 		if (packed) {
-			struct virtq_packed_desc *const give = &vq->ring[avail_idx];
+			struct virtq_packed_desc *const give = &ring[avail_idx];
 			give->addr = (uintptr_t)data - VIRTIO_NET_HDR_BYTES;
 			bh_dma_wmb();
 			*(volatile uint64_t *)(void *)&give->len =
@@ -383,23 +385,25 @@ reclaim_fast(struct virtio_queue *queue, uint32_t ready, bool packed)
 	struct bh_virtq *const vq = &queue->tx;
 	struct bh_pkt_pool *const pool = queue->base.pool;
 	struct bh_pkt **const slot = vq->slot, **top = pool->free + pool->free_cnt;
-	struct bh_pkt **const full = pool->free + pool->pkt_cnt;
+	const uint32_t room = pool->pkt_cnt - pool->free_cnt;
+	const uint32_t most = packed ? room : BH_MIN(room, ready);
+	struct virtq_packed_desc *const ring = vq->ring;
+	const volatile virtq_used_word *const used =
+	        packed ? NULL : (const volatile virtq_used_word *)(uintptr_t)vq->used->ring;
 	uint16_t *ids = vq->free_id + vq->id_cnt;
 	const uint16_t *const chain_cnt = vq->chain_cnt;
 	const uint32_t size = vq->size, mask = vq->mask;
 	uint32_t used_idx = vq->used_idx, i;
 	uint16_t used_wrap = vq->used_wrap;
-	for (i = 0; packed || i < ready; i++) {
-		uint64_t word = packed ? *(volatile uint64_t *)(void *)&vq->ring[used_idx].len
-		                       : *(volatile virtq_used_word *)(uintptr_t)&vq->used->ring[used_idx & mask];
+	for (i = 0; i < most; i++) {
+		uint64_t word = packed ? *(volatile uint64_t *)(void *)&ring[used_idx].len : used[used_idx & mask];
 		const uint16_t used_flags = used_wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
 		if (packed && ((uint16_t)(word >> 48) & (VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED)) != used_flags)
 			break;
 		bh_dma_rmb();
 		const uint32_t id = packed ? (uint32_t)(word >> 32) & 0xffff : (uint32_t)word;
 		struct bh_pkt *const pkt = BH_LIKELY(id < size) ? slot[id] : NULL;
-		if (BH_UNLIKELY(pkt == NULL || chain_cnt[id] != 1 || pkt->pool != pool || pkt->next != NULL ||
-		                top == full))
+		if (BH_UNLIKELY(pkt == NULL || chain_cnt[id] != 1 || pkt->pool != pool))
 			break;
 		slot[id] = NULL;
 		*ids++ = (uint16_t)id;
@@ -567,6 +571,7 @@ tx_fast(struct virtio_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, bo
 	struct bh_pkt **const slot = vq->slot;
 	const uint16_t *ids = vq->free_id + vq->id_cnt;
 	struct virtq_desc *const desc = vq->desc;
+	struct virtq_packed_desc *const ring = vq->ring;
 	uint16_t *const avail_ring = packed ? NULL : vq->avail->ring;
 	const uint32_t mask = vq->mask, over_max = queue->base.frame_bytes_max - BH_ETH_HEADER_BYTES;
 	uint32_t avail_idx = vq->avail_idx, i;
@@ -585,7 +590,7 @@ tx_fast(struct virtio_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, bo
 		__builtin_memset(header, 0, VIRTIO_NET_HDR_BYTES);
 		slot[id] = pkt;
 		if (packed) {
-			struct virtq_packed_desc *const give = &vq->ring[avail_idx];
+			struct virtq_packed_desc *const give = &ring[avail_idx];
 			give->addr = (uintptr_t)header;
 			bh_dma_wmb();
 			*(volatile uint64_t *)(void *)&give->len = bh_virtq_packed_word(len, id, avail_flags);

@@ -176,7 +176,7 @@ info_fill(struct virtio_port *port)
 	info->mode = port->mode;
 	info->features = (chains ? BH_PORT_RX_CHAIN : 0) | (port->features & VIRTIO_NET_F_CSUM ? BH_PORT_TX_CSUM : 0) |
 	                 (port->features & VIRTIO_NET_F_GUEST_CSUM ? BH_PORT_RX_CSUM : 0) |
-	                 (info->queue_cnt > 1 ? BH_PORT_RSS : 0) |
+	                 (port->features & VIRTIO_NET_F_RSS ? BH_PORT_RSS : 0) |
 	                 (port->features & VIRTIO_NET_F_CTRL_RX ? BH_PORT_MULTICAST : 0);
 	if (packed)
 		port->base.driver = &bh_virtio_packed_driver;
