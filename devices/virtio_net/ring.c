@@ -170,8 +170,8 @@ vnet_chain_done(struct vnet_model *m, struct vnet_queue *q, uint16_t id, uint16_
 	q->irq_due = true;
 	if (!q->packed) {
 		volatile struct virtq_used *used = (volatile void *)q->addr[2];
-		*(volatile virtq_used_word *)(volatile void *)&used->ring[q->used_idx % q->size] = id | (uint64_t)len_bytes
-		                                                                                         << 32;
+		*(volatile virtq_used_word *)(volatile void *)&used->ring[q->used_idx % q->size] =
+		        id | (uint64_t)len_bytes << 32;
 		q->used_idx++;
 		q->avail_idx++;
 		q->unpublished = true;

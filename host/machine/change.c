@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "host/device/bind.h"
-#include "host/machine/cpus.h"
 #include "host/device/file.h"
+#include "host/machine/cpus.h"
 #include "host/machine/grub.h"
 #include "host/machine/irqbalance.h"
 #include "host/machine/slices.h"

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host/errors/errors.h"
 #include "host/device/file.h"
+#include "host/errors/errors.h"
 #include "host/machine/journal_line.h"
 
 #define VERSION "1"

@@ -9,8 +9,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "host/errors/errors.h"
 #include "host/device/file.h"
+#include "host/errors/errors.h"
 #include "host/machine/journal.h"
 
 #define LOCK_PATH    "/run/bulkhead/lock"

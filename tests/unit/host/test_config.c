@@ -60,7 +60,10 @@ static const struct bad bads[] = {
         {"", 0, "E015", {"no section [cell]", "app"}},
         /* Sections. */
         {GOOD "[cel]\nname = x\n", 5, "E012", {"[cel]", "did you mean 'cell'?"}},
-        {GOOD "[nvme-bench]\nqueue_depth = 1\n", 5, "E012", {"[nvme-bench]", "cell, device NAME, port NAME, partition, paint"}},
+        {GOOD "[nvme-bench]\nqueue_depth = 1\n",
+         5,
+         "E012",
+         {"[nvme-bench]", "cell, device NAME, port NAME, partition, paint"}},
         {GOOD "[device]\nbackend = softdev\n", 5, "E012", {"[device]", "device NAME"}},
         {GOOD "[empty]\n", 5, "E012", {"[empty]", NULL}},
         {GOOD "[paint]\ncoats = 3\n", 5, "E014", {"twice", "paint"}},
