@@ -6,7 +6,7 @@
  *	pci.c      where the structures are, and their registers (4.1)
  *	open.c     reset, features, queues, start (3.1)
  *	ctrl.c     control queue: filters, MAC, queue pairs, RSS (5.1.6.5)
- *	virtq.c    the rings; burst.c the bursts over them, once for split and once for packed
+ *	virtq.c    the rings; rx.c, tx.c the bursts over them, once for split and once for packed
  *	header.c   struct virtio_net_hdr on both ways
  */
 #ifndef DRIVERS_NET_VIRTIO_H
@@ -100,7 +100,7 @@ void bh_virtio_header_make(const struct bh_pkt *pkt, void *out_header);
  */
 struct bh_pkt *bh_virtio_chain_join(struct virtio_queue *queue, struct bh_pkt **pieces, uint32_t cnt);
 
-/* burst.c */
+/* rx.c, tx.c */
 void bh_virtio_split_fill(struct bh_port_queue *queue);
 uint32_t bh_virtio_split_rx(struct bh_port_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt);
 uint32_t bh_virtio_split_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What rx.c and tx.c share. Every function with `packed` is inlined twice, so that the bursts of either ring hold no
+ * question about it.
+ */
+#ifndef DRIVERS_NET_VIRTIO_BURST_H
+#define DRIVERS_NET_VIRTIO_BURST_H
+
+#include "drivers/net/virtio/virtio.h"
+
+#define RECLAIM_BURST 64u
+
+/* The entry `ahead` behind the next that the device has used, if it is there. */
+BH_INLINE bool
+used_at(const struct bh_virtq *vq, uint16_t ahead, uint16_t ready, bool packed, struct virtq_used_elem *out)
+{
+	if (packed)
+		return ahead < vq->size && bh_virtq_packed_used(vq, ahead, out);
+	if (ahead >= ready)
+		return false;
+	*out = bh_virtq_split_used(vq, ahead);
+	return true;
+}
+
+BH_INLINE void
+used_skip(struct bh_virtq *vq, uint16_t cnt, bool packed)
+{
+	if (packed)
+		bh_virtq_packed_used_skip(vq, cnt);
+	else
+		vq->used_idx = (uint16_t)(vq->used_idx + cnt);
+}
+
+/* The device used what it was not given, or its index jumped: nothing of the queue can be trusted any more. */
+BH_INLINE void
+device_lies(struct virtio_queue *queue)
+{
+	bh_counter_add(queue->base.drop[BH_DROP_RX_BAD_ID], 1);
+	bh_port_fail(&queue->base);
+}
+
+#endif
