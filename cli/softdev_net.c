@@ -13,6 +13,8 @@
 #include "devices/virtio_net/serve.h"
 #include "host/run/config.h"
 
+#define FAULT_EVERY 1000u
+
 struct options {
 	struct vnet_serve_options serve;
 	long cpu; /* -1: wherever the system runs it */
@@ -42,6 +44,10 @@ softdev_net_usage(FILE *stream)
 	      "  --ring packed|split        offer packed rings (default) or not\n"
 	      "  --no-mergeable             offer no mergeable receive buffers\n"
 	      "  --no-offload               offer no checksum offload\n"
+	      "  --fault KIND[@N]           lie to the client every N-th frame (default 1000): long-length, "
+	      "short-length,\n"
+	      "                             bad-id, index-jump, bad-count, bad-header, tx-bad-id, tx-twice, "
+	      "needs-reset\n"
 	      "  --cpu N                    run on this CPU\n"
 	      "  --yield                    give the CPU away when idle\n",
 	      stream);
@@ -116,6 +122,23 @@ option_end(struct options *options, bool is_fd, const char *text)
 }
 
 static int
+option_fault(const char *text, struct vnet_model_config *config)
+{
+	char name[32];
+	uint64_t every = FAULT_EVERY;
+	const char *at = strchr(text, '@');
+	size_t len = at != NULL ? (size_t)(at - text) : strlen(text);
+	snprintf(name, sizeof(name), "%.*s", (int)len, text);
+	config->fault = vnet_fault_find(name);
+	if (config->fault == VNET_FAULT_CNT)
+		return softdev_usage_error("--fault %s: no such kind; --help lists them", text);
+	if (at != NULL && (!softdev_parse_number(at + 1, UINT32_MAX, &every) || every == 0))
+		return softdev_usage_error("--fault %s: behind @ a number from 1 on was meant", text);
+	config->fault_every = (uint32_t)every;
+	return 0;
+}
+
+static int
 option_word(const char *name, const char *text, const char *on, const char *off, bool *out)
 {
 	*out = strcmp(text, on) == 0;
@@ -125,16 +148,27 @@ option_word(const char *name, const char *text, const char *on, const char *off,
 }
 
 static const struct option long_options[] = {
-        {"socket", required_argument, NULL, 's'},  {"fd", required_argument, NULL, 'd'},
-        {"rate", required_argument, NULL, 'r'},    {"delay", required_argument, NULL, 'l'},
-        {"loss", required_argument, NULL, 'L'},    {"duplicate", required_argument, NULL, 'D'},
-        {"reorder", required_argument, NULL, 'R'}, {"corrupt", required_argument, NULL, 'C'},
-        {"seed", required_argument, NULL, 'e'},    {"full", required_argument, NULL, 'f'},
-        {"queues", required_argument, NULL, 'q'},  {"queue-size", required_argument, NULL, 'z'},
-        {"mtu", required_argument, NULL, 'm'},     {"ring", required_argument, NULL, 'p'},
-        {"no-mergeable", no_argument, NULL, 'g'},  {"no-offload", no_argument, NULL, 'o'},
-        {"cpu", required_argument, NULL, 'c'},     {"yield", no_argument, NULL, 'y'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"socket", required_argument, NULL, 's'},
+        {"fd", required_argument, NULL, 'd'},
+        {"rate", required_argument, NULL, 'r'},
+        {"delay", required_argument, NULL, 'l'},
+        {"loss", required_argument, NULL, 'L'},
+        {"duplicate", required_argument, NULL, 'D'},
+        {"reorder", required_argument, NULL, 'R'},
+        {"corrupt", required_argument, NULL, 'C'},
+        {"seed", required_argument, NULL, 'e'},
+        {"full", required_argument, NULL, 'f'},
+        {"queues", required_argument, NULL, 'q'},
+        {"queue-size", required_argument, NULL, 'z'},
+        {"mtu", required_argument, NULL, 'm'},
+        {"ring", required_argument, NULL, 'p'},
+        {"no-mergeable", no_argument, NULL, 'g'},
+        {"no-offload", no_argument, NULL, 'o'},
+        {"fault", required_argument, NULL, 'F'},
+        {"cpu", required_argument, NULL, 'c'},
+        {"yield", no_argument, NULL, 'y'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
 };
 
 static int
@@ -189,6 +223,8 @@ option_set_device(struct options *options, int key)
 	case 'o':
 		config->offload = false;
 		return 0;
+	case 'F':
+		return option_fault(optarg, config);
 	case 'c':
 		code = option_number("cpu", optarg, 0, CPU_SETSIZE - 1, &value);
 		options->cpu = (long)value;
@@ -252,9 +288,9 @@ print_summary(const struct vnet_serve *serve, const struct vnet_serve_options *o
 		vnet_serve_stats(serve, i, &stats);
 		fprintf(stderr,
 		        "bulkhead softdev: card %u: %lu frames from the client (%lu refused), %lu to it (%lu filtered, "
-		        "%lu too long), %lu control commands, %lu failures, %lu addresses refused\n",
+		        "%lu too long), %lu control commands, %lu failures, %lu addresses refused, %lu lies\n",
 		        i, stats.tx_pkts, stats.tx_bad_cnt, stats.rx_pkts, stats.rx_filtered_cnt, stats.rx_too_big_cnt,
-		        stats.ctrl_cnt, stats.failed_cnt, stats.dma_refused_cnt);
+		        stats.ctrl_cnt, stats.failed_cnt, stats.dma_refused_cnt, stats.fault_cnt);
 	}
 	vnet_serve_wire_stats(serve, &wire);
 	fprintf(stderr,

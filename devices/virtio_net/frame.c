@@ -92,7 +92,12 @@ vnet_tx_done(struct vnet_model *m, uint32_t pair_idx, const struct vnet_frame *f
 		return;
 	m->stats.tx_pkts++;
 	m->stats.tx_bytes += frame->len_bytes;
-	vnet_chain_done(m, &m->queue[2 * pair_idx + 1], frame->id, frame->desc_cnt, 0);
+	struct vnet_queue *q = &m->queue[2 * pair_idx + 1];
+	enum vnet_fault fault = vnet_fault_draw(m, true);
+	if (BH_UNLIKELY(fault != VNET_FAULT_NONE))
+		vnet_fault_used(m, q, fault, frame->id, frame->desc_cnt, 0);
+	else
+		vnet_chain_done(m, q, frame->id, frame->desc_cnt, 0);
 }
 
 /* A walk through the frame's bytes. */
@@ -255,10 +260,15 @@ put_single(struct vnet_model *m, struct vnet_queue *q, const struct vnet_frame *
 		return false;
 	struct virtio_net_hdr header = frame->header;
 	header.num_buffers = 1;
+	enum vnet_fault fault = vnet_fault_draw(m, false);
+	vnet_fault_header(fault, &header);
 	memcpy(to, &header, VIRTIO_NET_HDR_BYTES);
 	struct cursor cursor = {.frame = frame};
 	cursor_copy(&cursor, to + VIRTIO_NET_HDR_BYTES, frame->len_bytes);
-	vnet_chain_done(m, q, chain.id, chain.desc_cnt, wanted);
+	if (BH_UNLIKELY(fault != VNET_FAULT_NONE))
+		vnet_fault_used(m, q, fault, chain.id, chain.desc_cnt, wanted);
+	else
+		vnet_chain_done(m, q, chain.id, chain.desc_cnt, wanted);
 	return true;
 }
 

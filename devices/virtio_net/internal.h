@@ -5,6 +5,7 @@
  *	ring.c     descriptor chains of both kinds of ring, and what is given back
  *	frame.c    frames out of and into rings
  *	ctrl.c     control queue and receive filter
+ *	fault.c    how it lies when it is told to
  */
 #ifndef DEVICES_VIRTIO_NET_INTERNAL_H
 #define DEVICES_VIRTIO_NET_INTERNAL_H
@@ -63,6 +64,7 @@ struct vnet_model {
 	bool mac_overflow; /* more addresses than the table holds: let everything through */
 	uint8_t mac_table[VNET_MAC_TABLE_MAX][VNET_MAC_BYTES];
 
+	uint32_t fault_left;                   /* frames until the next lie */
 	uint8_t scratch[VNET_FRAME_BYTES_MAX]; /* a frame whose checksum we have to finish */
 };
 
@@ -89,6 +91,12 @@ bool vnet_chain_peek(struct vnet_model *m, struct vnet_queue *q, uint16_t ahead,
 /* vnet_chain_done - give the next chain back, with len_bytes written. In the order in which they were taken. */
 void vnet_chain_done(struct vnet_model *m, struct vnet_queue *q, uint16_t id, uint16_t desc_cnt, uint32_t len_bytes);
 void vnet_queue_flush(struct vnet_model *m, struct vnet_queue *q);
+
+/* fault.c: whether this frame of a receive or transmit queue is lied about, and then how */
+enum vnet_fault vnet_fault_draw(struct vnet_model *m, bool transmit);
+void vnet_fault_header(enum vnet_fault fault, struct virtio_net_hdr *header);
+void vnet_fault_used(struct vnet_model *m, struct vnet_queue *q, enum vnet_fault fault, uint16_t id, uint16_t desc_cnt,
+                     uint32_t len_bytes);
 
 /* ctrl.c */
 bool vnet_filter_pass(const struct vnet_model *m, const uint8_t *frame);

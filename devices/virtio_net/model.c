@@ -16,6 +16,8 @@ vnet_model_config_error(const struct vnet_model_config *config)
 		return "there are 1 to 8 queue pairs";
 	if (config->queue_size < 2 || config->queue_size > VNET_QUEUE_SIZE_MAX || !BH_IS_POW2(config->queue_size))
 		return "a queue has a power of two from 2 to 4096 entries";
+	if ((unsigned)config->fault >= VNET_FAULT_CNT || (config->fault != VNET_FAULT_NONE && config->fault_every == 0))
+		return "a fault comes every so many frames, from 1 on";
 	if (config->mac[0] & 1)
 		return "the MAC address is a multicast one";
 	return NULL;
@@ -53,6 +55,7 @@ vnet_model_create(const struct vnet_model_config *config, const struct vnet_host
 	m->host = *host;
 	m->offered = features_offered(config);
 	m->link_up = true;
+	m->fault_left = config->fault_every;
 	vnet_model_reset(m);
 	*out = m;
 	return 0;

@@ -42,6 +42,25 @@ struct vnet_model;
 #define VNET_BAR_NOTIFY 0x3000u
 #define VNET_BAR_BYTES  0x4000u
 
+/* How the device lies, for testing drivers: every fault_every-th frame. What it does to memory stays inside of the rings. */
+enum vnet_fault {
+	VNET_FAULT_NONE = 0,
+	VNET_FAULT_LONG_LENGTH,  /* received: used length past the buffer */
+	VNET_FAULT_SHORT_LENGTH, /* received: shorter than a header */
+	VNET_FAULT_BAD_ID,       /* received: an identifier out of range */
+	VNET_FAULT_INDEX_JUMP,   /* received: split: the used index jumps past the ring; packed: as BAD_ID */
+	VNET_FAULT_BAD_COUNT,    /* received: num_buffers that cannot be */
+	VNET_FAULT_BAD_HEADER,   /* received: a segmentation type that was not negotiated */
+	VNET_FAULT_TX_BAD_ID,    /* sent: an identifier out of range */
+	VNET_FAULT_TX_TWICE,     /* sent: the same identifier once more (split), or another's (packed) */
+	VNET_FAULT_NEEDS_RESET,  /* DEVICE_NEEDS_RESET, and it stands still */
+	VNET_FAULT_CNT,
+};
+
+/* vnet_fault_name - "long-length", ...; vnet_fault_find - by that name, VNET_FAULT_CNT if there is none */
+const char *vnet_fault_name(enum vnet_fault fault);
+enum vnet_fault vnet_fault_find(const char *name);
+
 /* What the device is. Constant for its life. Start from VNET_MODEL_CONFIG_DEFAULT. */
 struct vnet_model_config {
 	uint8_t mac[VNET_MAC_BYTES];
@@ -52,6 +71,8 @@ struct vnet_model_config {
 	bool packed;         /* offer packed rings */
 	bool mergeable;      /* offer mergeable receive buffers */
 	bool offload;        /* offer checksums */
+	enum vnet_fault fault;
+	uint32_t fault_every; /* frames; not 0 with a fault */
 	/*
 	 * For a host that lets somebody else work on the data queues (vhost-user): the model keeps registers and control
 	 * queue, and never touches the others. of_those: only these data path features may be offered; 0: all.
@@ -174,6 +195,7 @@ struct vnet_stats {
 	uint64_t ctrl_cnt, ctrl_bad_cnt;
 	uint64_t failed_cnt;      /* times that the rings broke the rules: DEVICE_NEEDS_RESET */
 	uint64_t dma_refused_cnt; /* addresses that the client had not granted */
+	uint64_t fault_cnt;       /* lies told */
 };
 
 void vnet_model_stats_get(const struct vnet_model *model, struct vnet_stats *out);

@@ -59,6 +59,7 @@ static const struct bh_config_key common[] = {
         {"port *", "duplicate", BH_VALUE_STRING, "", .help = "softdev: a part of one such as 0.01 or 1%"},
         {"port *", "reorder", BH_VALUE_STRING, "", .help = "softdev: a part of one such as 0.01 or 1%"},
         {"port *", "corrupt", BH_VALUE_STRING, "", .help = "softdev: a part of one such as 0.01 or 1%"},
+        {"port *", "fault", BH_VALUE_STRING, "", .help = "softdev: a kind and how often, such as bad-id@1000"},
         {"port *", "seed", BH_VALUE_UINT, "", .help = "softdev: a number"},
         {"port *", "full", BH_VALUE_ENUM, "wait", .words = full_words},
         {"port *", "ring", BH_VALUE_ENUM, "packed", .words = ring_words},

@@ -10,9 +10,17 @@
 static const struct {
 	const char *key, *option;
 } shared_keys[] = {
-        {"rate", "--rate"},       {"delay", "--delay"},           {"loss", "--loss"}, {"duplicate", "--duplicate"},
-        {"reorder", "--reorder"}, {"corrupt", "--corrupt"},       {"seed", "--seed"}, {"full", "--full"},
-        {"ring", "--ring"},       {"queue_size", "--queue-size"},
+        {"rate", "--rate"},
+        {"delay", "--delay"},
+        {"loss", "--loss"},
+        {"duplicate", "--duplicate"},
+        {"reorder", "--reorder"},
+        {"corrupt", "--corrupt"},
+        {"seed", "--seed"},
+        {"full", "--full"},
+        {"ring", "--ring"},
+        {"fault", "--fault"},
+        {"queue_size", "--queue-size"},
 };
 
 static bool

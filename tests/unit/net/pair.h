@@ -32,6 +32,7 @@ struct pair {
 	struct vnet_model *model[2];
 	struct vnet_wire *wire;
 	uint64_t now_ns;
+	uintptr_t context; /* the test's own */
 };
 
 extern struct pair pair;

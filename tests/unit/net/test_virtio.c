@@ -426,6 +426,81 @@ test_faults_of_the_wire_add_up(void **state)
 	pair_run(body_faulty_wire);
 }
 
+/* What each lie of the device is counted as, and whether it takes a reset to go on. */
+static const struct {
+	enum vnet_fault fault;
+	const char *counter;
+	bool resets;
+} lies[] = {
+        {VNET_FAULT_LONG_LENGTH, "p1.drop_rx_bad_length", false},
+        {VNET_FAULT_SHORT_LENGTH, "p1.drop_rx_bad_length", false},
+        {VNET_FAULT_BAD_ID, "p1.drop_rx_bad_id", true},
+        {VNET_FAULT_INDEX_JUMP, "p1.drop_rx_bad_id", true},
+        {VNET_FAULT_BAD_COUNT, "p1.drop_rx_bad_length", false},
+        {VNET_FAULT_BAD_HEADER, "p1.drop_rx_bad_header", false},
+        {VNET_FAULT_TX_BAD_ID, "p0.drop_rx_bad_id", true},
+        {VNET_FAULT_TX_TWICE, "p0.drop_rx_bad_id", true},
+        {VNET_FAULT_NEEDS_RESET, "p1.resets", true},
+};
+
+/* Whatever arrives is whole; the rest is counted; in the end every packet is back. */
+static void
+body_lies(void *arg)
+{
+	struct bh_pkt *pkts[BURST];
+	uint32_t number, got = 0;
+	pair_open(NULL, port, queue);
+	for (uint32_t round = 0; round < 3000; round++) {
+		uint32_t cnt = bh_pkt_get(queue[0]->pool, pkts, 4);
+		for (uint32_t i = 0; i < cnt; i++)
+			frame_fill(pkts[i], round * 4 + i, 200);
+		uint32_t taken = bh_port_tx(queue[0], pkts, cnt);
+		bh_pkt_free_burst(queue[0]->pool, pkts + taken, cnt - taken);
+		bh_yield();
+		cnt = bh_port_rx(queue[1], pkts, BURST);
+		for (uint32_t i = 0; i < cnt; i++) {
+			memcpy(&number, pkts[i]->data + 14, 4);
+			frame_check(pkts[i], number, 200);
+			bh_pkt_free(pkts[i]);
+		}
+		got += cnt;
+		if (round % 100 == 99) /* time for the keeper */
+			bh_sleep_until(bh_clock_now_tsc() + bh_ns_to_tsc(120000000));
+	}
+	struct vnet_stats stats[2];
+	vnet_model_stats_get(pair.model[0], &stats[0]);
+	vnet_model_stats_get(pair.model[1], &stats[1]);
+	assert_true(stats[0].fault_cnt + stats[1].fault_cnt >= 3);
+	assert_true(got > 1000);
+	close_both();
+	assert_int_equal(queue[0]->pool->free_cnt, queue[0]->pool->pkt_cnt);
+	assert_int_equal(queue[1]->pool->free_cnt, queue[1]->pool->pkt_cnt);
+}
+
+static void
+body_lies_counted(void *arg)
+{
+	body_lies(arg);
+	const size_t idx = (size_t)pair.context;
+	assert_true(pair_counter(lies[idx].counter) >= 1);
+	assert_int_equal(pair_counter("p0.resets") + pair_counter("p1.resets") > 0, lies[idx].resets);
+}
+
+static void
+test_each_lie_of_the_device(void **state)
+{
+	for (uintptr_t i = 0; i < BH_ARRAY_CNT(lies); i++) {
+		for (unsigned packed = 0; packed < 2; packed++) {
+			pair_defaults();
+			pair.context = i;
+			pair.model_config.packed = packed;
+			pair.model_config.fault = lies[i].fault;
+			pair.model_config.fault_every = 397;
+			pair_run(body_lies_counted);
+		}
+	}
+}
+
 static void
 body_reset_under_load(void *arg)
 {
@@ -526,6 +601,7 @@ main(void)
 	        cmocka_unit_test(test_vlan_tag_is_inserted),
 	        cmocka_unit_test(test_filters),
 	        cmocka_unit_test(test_faults_of_the_wire_add_up),
+	        cmocka_unit_test(test_each_lie_of_the_device),
 	        cmocka_unit_test(test_resets_lose_no_packet),
 	        cmocka_unit_test(test_link_changes),
 	};
