@@ -76,7 +76,7 @@ rx_single(struct virtio_queue *queue, struct bh_pkt *pkt, uint32_t len, uint64_t
 	pkt->seg_cnt = 1;
 	pkt->port_idx = queue->base.port_idx;
 	pkt->rx_tsc = now_tsc;
-	uint64_t word = *(const volatile uint64_t *)(const void *)header;
+	uint64_t word = *(const volatile virtq_used_word *)(const void *)header;
 	if (BH_LIKELY((uint16_t)word == 0)) /* flags and gso_type */
 		return true;
 	struct virtio_net_hdr copy;

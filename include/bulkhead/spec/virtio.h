@@ -54,7 +54,7 @@ struct virtq_used_elem {
 	uint32_t len; /* bytes that the device wrote */
 };
 
-/* A used element as one word: the ring is 4-byte aligned (2.7), the load or store is still a single one. */
+/* A used element, or half of a header, as one word: 4-byte aligned (2.7), and still a single load or store. */
 typedef uint64_t virtq_used_word __attribute__((aligned(4), may_alias));
 
 struct virtq_used {
