@@ -6,7 +6,8 @@ them. Needs root, dpdk-dev and hugepages (it reserves them and gives them back).
 import argparse, json, os, re, statistics, subprocess, sys, tempfile, time
 
 HUGEPAGES = "/proc/sys/vm/nr_hugepages"
-WANTED = 400
+HUGE_DIR = tempfile.mkdtemp(prefix="bulkhead-huge-")
+WANTED = 500
 CONF = """[cell]
 app = xconnect
 cpus = 1
@@ -23,7 +24,7 @@ burst = {burst}
 
 def testpmd(core, name, vdev, *options):
     return subprocess.Popen(
-        ["dpdk-testpmd", "--lcores", f"0@{core},1@{core}", "-m", "256", "--no-pci", "--file-prefix", name, "--vdev", vdev,
+        ["dpdk-testpmd", "--lcores", f"0@{core},1@{core}", "-m", "256", "--huge-dir", HUGE_DIR, "--iova-mode=va", "--single-file-segments", "--no-pci", "--file-prefix", name, "--vdev", vdev,
          "--", "-i", "--nb-cores=1", "--forward-mode=io", "--total-num-mbufs=4096", *options],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -62,6 +63,8 @@ def measure(side, ring, burst, build, seconds):
         socket = f"{folder}/vhost.sock"
         back = testpmd(0, "bh-back", f"net_vhost0,iface={socket},queues=1", f"--burst={burst}")
         while not os.path.exists(socket):
+            if back.poll() is not None:
+                sys.exit(f"bench/vhost: testpmd does not start:\n{back.stdout.read()[-1500:]}")
             time.sleep(0.1)
         front = front_cell(folder, socket, ring, burst, build) if side == "cell" else front_testpmd(socket, ring, burst)
         time.sleep(4)
@@ -91,6 +94,7 @@ parser.add_argument("--json")
 options = parser.parse_args()
 before = open(HUGEPAGES).read()
 open(HUGEPAGES, "w").write(str(WANTED))
+subprocess.run(["mount", "-t", "hugetlbfs", "none", HUGE_DIR], check=True)
 rows = []
 try:
     print("vhost-user, front end on one core, testpmd io behind it; Mpps, medians (lowest..highest)")
@@ -105,6 +109,8 @@ try:
             text = {side: f"{middle[side]:.2f} ({min(v):.2f}..{max(v):.2f})" for side, v in runs.items()}
             print(f"{ring:8}{burst:6}{text['testpmd']:>24}{text['cell']:>24}{rows[-1]['ratio']:8.2f}", flush=True)
 finally:
+    subprocess.run(["umount", HUGE_DIR])
+    os.rmdir(HUGE_DIR)
     open(HUGEPAGES, "w").write(before)
 if options.json:
     with open(options.json, "w") as out:

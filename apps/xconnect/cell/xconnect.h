@@ -14,6 +14,7 @@ struct xconnect {
 	struct bh_port_queue *queue[2]; /* the same twice: a reflector */
 	bool swap;
 	uint32_t burst_cnt;
+	uint32_t idle_cnt;
 	uint64_t *ring_full; /* counter */
 };
 

@@ -2,6 +2,8 @@
 /* Receive bursts over either ring. */
 #include "drivers/net/virtio/burst.h"
 
+#define HEADERS_AHEAD 4u
+
 BH_INLINE void
 rx_give(struct virtio_queue *queue, uint16_t id, struct bh_pkt *pkt, bool packed)
 {
@@ -189,6 +191,16 @@ rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, uint
 	uint64_t sum = 0;
 	cnt = BH_MIN(cnt, pool->free_cnt);
 	for (i = 0; i < cnt; i++) {
+		/*
+		 * The header of a later frame is on its way from the device's core while we look at this one. Only of
+		 * frames that are there: the lines behind them are being written. A packed ring does not say how many are.
+		 */
+		if (!packed && i + HEADERS_AHEAD < cnt) {
+			const struct bh_pkt *const later =
+			        slot[(uint32_t)used[(used_idx + HEADERS_AHEAD) & mask] & mask];
+			if (BH_LIKELY(later != NULL))
+				bh_prefetch_read(later->data - VIRTIO_NET_HDR_BYTES);
+		}
 		struct virtq_packed_desc *const at = packed ? &ring[used_idx] : NULL;
 		uint64_t word = packed ? *(volatile uint64_t *)(void *)&at->len : used[used_idx & mask];
 		const uint16_t used_flags = used_wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
