@@ -20,10 +20,14 @@
 struct pktgen_config {
 	char tx[BH_NAME_BYTES]; /* [port NAME] that sends, and the one that receives; may be the same */
 	char rx[BH_NAME_BYTES];
-	uint64_t rate_pps;  /* 0: as fast as it goes */
-	uint64_t frame_cnt; /* frames to send; 0: until the cell is stopped */
-	uint64_t drain_ns;  /* the end: when nothing has come for so long */
-	uint32_t burst_cnt; /* most at a time */
+	uint64_t rate_pps;     /* 0: as fast as it goes */
+	uint64_t frame_cnt;    /* frames to send; 0: until the cell is stopped */
+	uint64_t time_ns;      /* how long to send; 0: until the cell is stopped or frame_cnt is reached */
+	uint64_t warm_up_ns;   /* before that: frames that no counter of pktgen counts */
+	uint64_t link_wait_ns; /* before both: until the links of tx and rx are up, at most so long */
+	uint64_t drain_ns;     /* the end: when nothing has come for so long */
+	uint32_t catch_up_cnt; /* frames that a pause may cost before the schedule moves on */
+	uint32_t burst_cnt;    /* most at a time */
 	uint32_t flow_cnt;
 	uint32_t size_cnt; /* of bytes[]: sizes with FCS; pattern_cnt indices say in which order */
 	uint16_t bytes[PKTGEN_SIZES_MAX];

@@ -152,5 +152,6 @@ pktgen_frame_read(const struct bh_pkt *pkt, struct pktgen_mark *out_mark)
 	out_mark->flow = (uint16_t)(low >> 16);
 	out_mark->sequence = low >> 32 | high << 32;
 	__builtin_memcpy(&out_mark->tx_tsc, frame + AT_MARK + 10, 8);
-	return out_mark->magic == PKTGEN_MAGIC ? PKTGEN_OURS : PKTGEN_CORRUPT;
+	bool known = out_mark->magic == PKTGEN_MAGIC || out_mark->magic == PKTGEN_MAGIC_WARM;
+	return known ? PKTGEN_OURS : PKTGEN_CORRUPT;
 }

@@ -16,6 +16,7 @@
 
 #define PKTGEN_UDP_PORT     9u /* discard, RFC 863 */
 #define PKTGEN_MAGIC        0x6b62u
+#define PKTGEN_MAGIC_WARM   0x6b63u /* sent before counting began */
 #define PKTGEN_HEADER_BYTES 42u
 #define PKTGEN_FRAME_BYTES  60u /* shortest, without FCS */
 #define PKTGEN_FCS_BYTES    4u

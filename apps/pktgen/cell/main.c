@@ -15,6 +15,7 @@
 #define TURNS_PER_YIELD 16u
 #define DRAIN_TURNS     1000u /* and as many looks: this core may have been away for all of that time */
 #define DRAIN_MAX_NS    UINT64_C(2000000000)
+#define WARM_DRAIN_NS   UINT64_C(20000000)
 #define PORTS_MAX       4u
 
 struct work {
@@ -24,6 +25,7 @@ struct work {
 	struct bh_pkt_pool *pool; /* for receiving, of all ports */
 	struct bh_port *port[PORTS_MAX];
 	struct bh_port_queue *queue[PORTS_MAX];
+	struct bh_port *tx, *rx;
 	uint32_t port_cnt;
 };
 
@@ -83,18 +85,17 @@ prepare(struct work *work, const struct pktgen_config *config)
 		large |= config->bytes[i] > BH_PKT_DATA_BYTES;
 	struct bh_pkt_pool *gen_pool;
 	struct bh_port_queue *tx, *rx;
-	struct bh_port *tx_port, *rx_port;
 	int err = bh_pkt_pool_create(large ? &gen_options : &small_options, &gen_pool);
 	if (err == 0)
 		err = bh_pkt_pool_create(NULL, &work->pool);
 	if (err == 0)
-		err = port_get(work, config->tx, &tx, &tx_port);
+		err = port_get(work, config->tx, &tx, &work->tx);
 	if (err == 0)
-		err = port_get(work, config->rx, &rx, &rx_port);
+		err = port_get(work, config->rx, &rx, &work->rx);
 	if (err == 0)
 		err = connect_open(work, config);
 	if (err == 0)
-		err = pktgen_init(&work->gen, config, bh_port_info(tx_port)->mac, tx, gen_pool, rx);
+		err = pktgen_init(&work->gen, config, bh_port_info(work->tx)->mac, tx, gen_pool, rx);
 	return err;
 }
 
@@ -109,11 +110,11 @@ turn(struct work *work, bool send)
 	return cnt + pktgen_receive(&work->gen);
 }
 
-/* Until nothing has come for a while. */
+/* Until nothing has come for drain_ns. */
 static void
-drain(struct work *work)
+drain(struct work *work, uint64_t drain_ns)
 {
-	uint64_t drain_ns = work->gen.config->drain_ns, quiet_tsc = bh_ns_to_tsc(drain_ns);
+	uint64_t quiet_tsc = bh_ns_to_tsc(drain_ns);
 	uint64_t last_tsc = bh_clock_now_tsc(), deadline_tsc = last_tsc + bh_ns_to_tsc(drain_ns + DRAIN_MAX_NS);
 	uint32_t turns = 0;
 	while ((bh_clock_now_tsc() - last_tsc < quiet_tsc || turns < DRAIN_TURNS) &&
@@ -128,6 +129,41 @@ drain(struct work *work)
 	}
 }
 
+/* Cards that have just been reset need a moment, or seconds, for their link. */
+static int
+links_wait(struct work *work)
+{
+	uint64_t wait_ns = work->gen.config->link_wait_ns, deadline_tsc = bh_clock_now_tsc() + bh_ns_to_tsc(wait_ns);
+	while (wait_ns != 0 && !(bh_port_link(work->tx).up && bh_port_link(work->rx).up)) {
+		if (bh_stop_requested())
+			return 0;
+		if (bh_clock_now_tsc() >= deadline_tsc) {
+			bh_log_error("no link within link_wait: sender up %u, receiver up %u",
+			             bh_port_link(work->tx).up, bh_port_link(work->rx).up);
+			return -BH_ETIMEDOUT;
+		}
+		bh_yield();
+	}
+	return 0;
+}
+
+/* Frames for the far end to learn addresses from, and for everybody's caches. */
+static void
+warm_up(struct work *work)
+{
+	uint64_t ns = work->gen.config->warm_up_ns, until_tsc = bh_clock_now_tsc() + bh_ns_to_tsc(ns);
+	if (ns != 0) {
+		pktgen_warm(&work->gen);
+		while (!bh_stop_requested() && bh_clock_now_tsc() < until_tsc) {
+			for (unsigned i = 0; i < TURNS_PER_YIELD; i++)
+				(void)turn(work, true);
+			bh_yield();
+		}
+		drain(work, BH_MIN(work->gen.config->drain_ns, WARM_DRAIN_NS));
+	}
+	pktgen_begin(&work->gen);
+}
+
 static void
 run(struct work *work)
 {
@@ -140,7 +176,7 @@ run(struct work *work)
 		bh_yield();
 	}
 	*end = bh_clock_now_tsc();
-	drain(work);
+	drain(work, work->gen.config->drain_ns);
 }
 
 int
@@ -152,7 +188,11 @@ cell_main(unsigned core_idx)
 		return config == NULL ? -BH_EINVAL : -BH_ENOMEM;
 	int err = prepare(work, config);
 	if (err == 0)
+		err = links_wait(work);
+	if (err == 0) {
+		warm_up(work);
 		run(work);
+	}
 	while (work->port_cnt > 0) {
 		if (bh_port_close(work->port[--work->port_cnt]) != 0)
 			bh_log_warn("port %u did not confirm that it stopped", work->port_cnt);

@@ -5,8 +5,7 @@
 #include <bulkhead/mem.h>
 #include <bulkhead/metrics.h>
 
-#define STEP_SHIFT     16u
-#define BEHIND_MAX_CNT 1024u /* frames that a pause may cost before the schedule moves on */
+#define STEP_SHIFT 16u
 
 static void
 metrics_register(struct pktgen *gen)
@@ -27,7 +26,7 @@ int
 pktgen_init(struct pktgen *gen, const struct pktgen_config *config, const uint8_t *src_mac, struct bh_port_queue *tx,
             struct bh_pkt_pool *pool, struct bh_port_queue *rx)
 {
-	*gen = (struct pktgen){.config = config, .tx = tx, .pool = pool, .rx = rx};
+	*gen = (struct pktgen){.config = config, .magic = PKTGEN_MAGIC, .tx = tx, .pool = pool, .rx = rx};
 	gen->sequence = bh_heap_alloc(config->flow_cnt * sizeof(*gen->sequence));
 	gen->seen = bh_heap_alloc(config->flow_cnt * sizeof(*gen->seen));
 	if (gen->sequence == NULL || gen->seen == NULL)
@@ -42,6 +41,36 @@ pktgen_init(struct pktgen *gen, const struct pktgen_config *config, const uint8_
 	return 0;
 }
 
+void
+pktgen_warm(struct pktgen *gen)
+{
+	gen->magic = PKTGEN_MAGIC_WARM;
+}
+
+static void
+metrics_clear(struct pktgen *gen)
+{
+	uint64_t *const counters[] = {gen->cnt_sent,      gen->cnt_received,  gen->cnt_bytes,
+	                              gen->cnt_reordered, gen->cnt_duplicate, gen->cnt_corrupt,
+	                              gen->cnt_foreign,   gen->cnt_behind,    gen->missing};
+	for (uint32_t i = 0; i < BH_ARRAY_CNT(counters); i++)
+		*counters[i] = 0;
+	memset(gen->latency, 0, sizeof(*gen->latency));
+	gen->latency->min = UINT64_MAX;
+}
+
+void
+pktgen_begin(struct pktgen *gen)
+{
+	memset(gen->sequence, 0, gen->config->flow_cnt * sizeof(*gen->sequence));
+	memset(gen->seen, 0, gen->config->flow_cnt * sizeof(*gen->seen));
+	metrics_clear(gen);
+	gen->magic = PKTGEN_MAGIC;
+	gen->flow = gen->pattern_idx = 0;
+	gen->sent_cnt = gen->due_tsc = 0;
+	gen->start_tsc = bh_clock_now_tsc();
+}
+
 /* How many frames are due. A schedule that fell far behind is moved on, and what was left out is counted. */
 static uint32_t
 due_cnt(struct pktgen *gen, uint64_t now_tsc)
@@ -52,7 +81,7 @@ due_cnt(struct pktgen *gen, uint64_t now_tsc)
 	uint64_t now = (now_tsc - gen->start_tsc) << STEP_SHIFT;
 	while (cnt < gen->config->burst_cnt && gen->due_tsc + cnt * gen->step <= now)
 		cnt++;
-	if (cnt == gen->config->burst_cnt && now - gen->due_tsc > BEHIND_MAX_CNT * gen->step) {
+	if (cnt == gen->config->burst_cnt && now - gen->due_tsc > gen->config->catch_up_cnt * gen->step) {
 		uint64_t behind = (now - gen->due_tsc) / gen->step - cnt;
 		gen->due_tsc += behind * gen->step;
 		bh_counter_add(gen->cnt_behind, behind);
@@ -65,7 +94,7 @@ frame_make(struct pktgen *gen, struct bh_pkt *pkt, uint64_t now_tsc)
 {
 	const struct pktgen_config *config = gen->config;
 	const struct pktgen_template *template = &gen->template[config->pattern[gen->pattern_idx]];
-	struct pktgen_mark mark = {.magic = PKTGEN_MAGIC,
+	struct pktgen_mark mark = {.magic = gen->magic,
 	                           .flow = (uint16_t)gen->flow,
 	                           .sequence = gen->sequence[gen->flow]++,
 	                           .tx_tsc = now_tsc};
@@ -118,7 +147,10 @@ pktgen_send(struct pktgen *gen)
 bool
 pktgen_done(const struct pktgen *gen)
 {
-	return gen->config->frame_cnt != 0 && gen->sent_cnt >= gen->config->frame_cnt;
+	const struct pktgen_config *config = gen->config;
+	if (config->frame_cnt != 0 && gen->sent_cnt >= config->frame_cnt)
+		return true;
+	return config->time_ns != 0 && bh_clock_now_tsc() - gen->start_tsc >= bh_ns_to_tsc(config->time_ns);
 }
 
 static bool
@@ -173,6 +205,10 @@ frame_note(struct pktgen *gen, const struct bh_pkt *pkt)
 		return;
 	case PKTGEN_OURS:
 		break;
+	}
+	if (mark.magic != gen->magic) {
+		bh_counter_add(gen->cnt_foreign, 1);
+		return;
 	}
 	/* A sequence from ahead of what was sent is no frame of this run. */
 	if (mark.flow >= gen->config->flow_cnt || mark.sequence >= gen->sequence[mark.flow]) {

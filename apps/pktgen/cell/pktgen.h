@@ -31,6 +31,7 @@ struct pktgen {
 	uint64_t start_tsc;
 	uint64_t sent_cnt;
 	uint32_t flow, pattern_idx;
+	uint16_t magic; /* of the frames sent, and of those that count */
 	/* Sink */
 	struct bh_port_queue *rx;
 	struct pktgen_flow *seen;
@@ -47,6 +48,13 @@ struct pktgen {
  */
 BH_MUST_CHECK int pktgen_init(struct pktgen *gen, const struct pktgen_config *config, const uint8_t *src_mac,
                               struct bh_port_queue *tx, struct bh_pkt_pool *pool, struct bh_port_queue *rx);
+
+/**
+ * pktgen_warm - from now on frames are for the far end to learn from: pktgen_begin forgets them
+ * pktgen_begin - counts, sequences and schedule begin anew; what comes late of those before counts as foreign
+ */
+void pktgen_warm(struct pktgen *gen);
+void pktgen_begin(struct pktgen *gen);
 
 /* pktgen_send - what is due now, at most a burst. Return: frames sent. */
 uint32_t pktgen_send(struct pktgen *gen);

@@ -6,14 +6,22 @@
 
 #include "apps/pktgen/config.h"
 
-#define SECTION  "pktgen"
-#define RATE_MAX UINT64_C(1000000000)
+#define SECTION     "pktgen"
+#define RATE_MAX    UINT64_C(1000000000)
+#define TIME_MAX_NS UINT64_C(3600000000000)
 
 const struct bh_config_key pktgen_keys[PKTGEN_KEY_CNT] = {
         {SECTION, "tx", BH_VALUE_STRING, NULL, NULL, 0, 0, "the NAME of the [port NAME] that sends"},
         {SECTION, "rx", BH_VALUE_STRING, NULL, NULL, 0, 0, "the NAME of the [port NAME] that receives"},
         {SECTION, "rate", BH_VALUE_UINT, "0", NULL, 0, RATE_MAX, "frames a second; 0: as fast as it goes"},
         {SECTION, "count", BH_VALUE_UINT, "0", NULL, 0, 0, "frames to send; 0: until it is stopped"},
+        {SECTION, "time", BH_VALUE_DURATION, "0", NULL, 0, TIME_MAX_NS,
+         "how long to send, to 1h; 0: until it is stopped"},
+        {SECTION, "warm_up", BH_VALUE_DURATION, "0", NULL, 0, TIME_MAX_NS, "how long to send before counting begins"},
+        {SECTION, "link_wait", BH_VALUE_DURATION, "0", NULL, 0, UINT64_C(60000000000),
+         "a time to 60s: how long to wait for the links; 0: no wait"},
+        {SECTION, "catch_up", BH_VALUE_UINT, "1024", NULL, 1, 65536,
+         "from 1 to 65536 frames: a schedule that is further behind moves on"},
         {SECTION, "burst", BH_VALUE_UINT, "32", NULL, 1, PKTGEN_BURST_MAX, "most frames at a time, 1 to 256"},
         {SECTION, "size", BH_VALUE_STRING, "64", NULL, 0, 0, "bytes with FCS, 64 to 9216, or imix"},
         {SECTION, "flows", BH_VALUE_UINT, "1", NULL, 1, PKTGEN_FLOWS_MAX, "from 1 to 4096"},
@@ -113,6 +121,10 @@ pktgen_compile(const struct bh_run_config *config, void *opaque, uint32_t *out_b
 		return bh_config_error(config, "cell", "cpus", error, "pktgen runs on one core");
 	out->rate_pps = bh_config_uint(config, SECTION, "rate");
 	out->frame_cnt = bh_config_uint(config, SECTION, "count");
+	out->time_ns = bh_config_uint(config, SECTION, "time");
+	out->warm_up_ns = bh_config_uint(config, SECTION, "warm_up");
+	out->link_wait_ns = bh_config_uint(config, SECTION, "link_wait");
+	out->catch_up_cnt = (uint32_t)bh_config_uint(config, SECTION, "catch_up");
 	out->drain_ns = bh_config_uint(config, SECTION, "drain");
 	out->burst_cnt = (uint32_t)bh_config_uint(config, SECTION, "burst");
 	out->flow_cnt = (uint32_t)bh_config_uint(config, SECTION, "flows");

@@ -5,7 +5,7 @@
 
 #include "apps/apps.h"
 
-#define PKTGEN_KEY_CNT 12u
+#define PKTGEN_KEY_CNT 16u
 
 extern const struct bh_config_key pktgen_keys[PKTGEN_KEY_CNT];
 extern const struct bh_app_report pktgen_report;

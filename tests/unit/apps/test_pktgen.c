@@ -328,6 +328,32 @@ a_full_ring_skips_nothing(void **state)
 	check_counts(&gen, 1000, 0, 0, 0, 0);
 }
 
+/* What was sent to warm up is not counted, also when it comes late. */
+static void
+a_warm_up_leaves_no_trace(void **state)
+{
+	struct pktgen_config config = config_of(2);
+	struct pktgen gen;
+	start(&gen, &config);
+	pktgen_warm(&gen);
+	send_some(&gen, 64);
+	give(0);
+	give(5);
+	receive_all(&gen);
+	assert_int_equal(*gen.cnt_received, 2);
+	pktgen_begin(&gen);
+	check_counts(&gen, 0, 0, 0, 0, 0);
+	assert_int_equal(*gen.cnt_sent + *gen.cnt_bytes + gen.latency->sum + gen.latency->max, 0);
+	assert_true(gen.latency->min == UINT64_MAX);
+	send_some(&gen, 128);
+	give(3); /* of the warm-up, late */
+	give(64);
+	receive_all(&gen);
+	check_counts(&gen, 1, 0, 0, 0, 0);
+	assert_int_equal(*gen.cnt_foreign, 1);
+	assert_int_equal(*gen.cnt_sent, 64);
+}
+
 static int
 ground(void **state)
 {
@@ -356,6 +382,7 @@ main(void)
 	        WITH_GROUND(what_comes_from_nowhere_is_corrupt),
 	        WITH_GROUND(lost_late_and_double_frames_are_told_apart),
 	        WITH_GROUND(the_window_is_as_long_as_it_says),
+	        WITH_GROUND(a_warm_up_leaves_no_trace),
 	        WITH_GROUND(a_full_ring_skips_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
