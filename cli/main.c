@@ -25,6 +25,7 @@ static const struct command {
         {"apply", cmd_apply, "take CPUs, memory and devices from Linux, with a journal"},
         {"status", cmd_status, "show what is partitioned: wanted, booted, effective"},
         {"restore", cmd_restore, "put back what apply changed"},
+        {"ndr", cmd_ndr, "find the rate at which nothing is dropped between two ports, and latency below it"},
         {"noise", cmd_noise, "measure what steals a core's time, and name it"},
         {"explain", cmd_explain, "tell what an error's id means and what to do"},
 };
