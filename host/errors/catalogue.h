@@ -20,6 +20,7 @@ extern const struct bh_error_entry bh_errors_prove[];
 extern const struct bh_error_entry bh_errors_compare[];
 extern const struct bh_error_entry bh_errors_lab[];
 extern const struct bh_error_entry bh_errors_machine[];
+extern const struct bh_error_entry bh_errors_mirror[];
 extern const struct bh_error_entry bh_errors_net[];
 extern const struct bh_error_entry bh_errors_ndr[];
 extern const struct bh_error_entry bh_errors_noise[];
