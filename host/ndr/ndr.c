@@ -212,37 +212,53 @@ plan(struct bh_ndr *ndr)
 	}
 }
 
-/* The file must be a generator's, with the user's settings and every size: better now than in the tenth trial. */
 static int
-config_check(struct bh_ndr *ndr, const char *size, struct bh_error *error)
+app_check(struct bh_ndr *ndr, const struct bh_run_config *config, struct bh_error *error)
+{
+	if (strcmp(config->app_name, "pktgen") != 0 || config->app == NULL)
+		return bh_error_set(
+		        error, "E371", -EINVAL,
+		        "%s is a configuration of '%s'; ndr needs one of pktgen: examples/pktgen.conf is one",
+		        ndr->options->config_path, config->app_name);
+	snprintf(ndr->tx, sizeof(ndr->tx), "%s", bh_config_string(config, "pktgen", "tx"));
+	snprintf(ndr->rx, sizeof(ndr->rx), "%s", bh_config_string(config, "pktgen", "rx"));
+	if (bh_config_string(config, "pktgen", "connect_a")[0] != '\0')
+		snprintf(ndr->dut, sizeof(ndr->dut), "a cross-connect on the generator's own core");
+	return 0;
+}
+
+/* With the user's settings and, unless it is NULL, one more. */
+static int
+load_check(struct bh_ndr *ndr, const char *set_more, struct bh_error *error)
 {
 	const struct bh_ndr_options *options = ndr->options;
 	const char *set[BH_NDR_SETS_MAX + 1];
 	uint64_t compiled[BH_APP_CONFIG_BYTES / sizeof(uint64_t)] = {0};
 	uint32_t bytes;
-	char size_set[64];
 	struct bh_run_config *config = NULL;
 	for (uint32_t i = 0; i < options->set_cnt; i++)
 		set[i] = options->set[i];
-	snprintf(size_set, sizeof(size_set), "pktgen.size=%s", size);
-	set[options->set_cnt] = size_set;
-	int err = bh_config_load(options->config_path, set, options->set_cnt, options->app, options->app_cnt, &config,
-	                         error);
-	if (err != 0)
-		return err;
-	if (strcmp(config->app_name, "pktgen") != 0 || config->app == NULL) {
-		err = bh_error_set(
-		        error, "E371", -EINVAL,
-		        "%s is a configuration of '%s'; ndr needs one of pktgen: examples/pktgen.conf is one",
-		        options->config_path, config->app_name);
-	} else if ((err = config->app->compile(config, compiled, &bytes, error)) == 0) {
-		snprintf(ndr->tx, sizeof(ndr->tx), "%s", bh_config_string(config, "pktgen", "tx"));
-		snprintf(ndr->rx, sizeof(ndr->rx), "%s", bh_config_string(config, "pktgen", "rx"));
-		bool connect = bh_config_string(config, "pktgen", "connect_a")[0] != '\0';
-		snprintf(ndr->dut, sizeof(ndr->dut), "%s",
-		         connect ? "a cross-connect on the generator's own core" : "");
-	}
+	set[options->set_cnt] = set_more;
+	int err = bh_config_load(options->config_path, set, options->set_cnt + (set_more != NULL), options->app,
+	                         options->app_cnt, &config, error);
+	if (err == 0)
+		err = app_check(ndr, config, error);
+	if (err == 0)
+		err = config->app->compile(config, compiled, &bytes, error);
 	bh_config_free(config);
+	return err;
+}
+
+/* The file must be a generator's, and every size one of its sizes: better said now than in the tenth trial. */
+static int
+config_check(struct bh_ndr *ndr, struct bh_error *error)
+{
+	char set[64];
+	int err = load_check(ndr, NULL, error);
+	for (uint32_t i = 0; i < ndr->size_cnt && err == 0; i++) {
+		snprintf(set, sizeof(set), "pktgen.size=%s", ndr->size[i].name);
+		err = load_check(ndr, set, error);
+	}
 	return err;
 }
 
@@ -307,9 +323,7 @@ bh_ndr_run(const struct bh_ndr_options *options, struct bh_ndr **out, struct bh_
 	ndr->options = options;
 	program_find(ndr);
 	plan(ndr);
-	int err = 0;
-	for (uint32_t i = 0; i < options->size_cnt && err == 0; i++)
-		err = config_check(ndr, options->size[i], error);
+	int err = config_check(ndr, error);
 	if (err == 0)
 		err = report_dir_make(ndr, error);
 	if (err != 0) {
