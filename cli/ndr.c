@@ -25,32 +25,27 @@ static void
 usage(FILE *stream)
 {
 	fputs("usage: bulkhead ndr FILE.conf [OPTIONS]\n\n"
-	      "Finds the highest rate at which nothing is dropped (NDR), and at which no more than a part is (PDR), "
-	      "between the "
-	      "two\n"
-	      "ports of a pktgen configuration, for each frame size, and the latency at 90, 50 and 10 % of NDR. RFC "
-	      "2544, RFC "
-	      "9971.\n\n"
+	      "Finds the highest rate at which nothing is dropped (NDR), and no more than a part is (PDR),\n"
+	      "between the two ports of a pktgen configuration, for each frame size, and the latency at 90, 50\n"
+	      "and 10 % of NDR. RFC 2544, RFC 9971. docs/ndr.md has examples.\n\n"
 	      "  --size LIST         bytes with FCS, or imix (default 64,imix,1518)\n"
 	      "  --set section.key=value   for every trial, as of `bulkhead run`; may be repeated\n"
 	      "  --pdr PART          what PDR may lose: 0.5% (default) or 0.005\n"
-	      "  --trial TIME        of the trials that decide (default 1s); a quarter of it for those that look "
-	      "around\n"
+	      "  --trial TIME        of the trials that decide (default 1s); a quarter for those that look around\n"
 	      "  --sum TIME          how much of it decides about a rate (default 5s)\n"
 	      "  --exceed PART       what part of the trials at a good rate may be bad (default 50%)\n"
 	      "  --width PART        how far apart the bounds may be at the end (default 1%)\n"
-	      "  --rfc2544           one trial of 60 s decides, none may be bad, width 0.5 %\n"
-	      "  --quick             trials of 0.3 s, three decide, width 5 %\n"
+	      "  --rfc2544           one trial of 60 s decides, none may be bad, width 0.5 %, --limit 2h\n"
+	      "  --quick             trials of 0.3 s, 0.9 s decide, width 5 %\n"
 	      "  --min-rate N, --max-rate N   frames a second (default 1000, and what the generator can)\n"
 	      "  --tolerance PART    what the generator may leave unsent in a good trial (default 0.5%)\n"
 	      "  --warm-up TIME      before each trial (default 50ms)\n"
-	      "  --limit TIME        of the whole search (default 10m as 600s); what was found by then is reported\n"
+	      "  --limit TIME        of all of it (default 600s); what was found by then is reported\n"
 	      "  --report DIR        report.json, raw/ and *.hgrm go there (default: bulkhead-ndr-TIME)\n"
 	      "  --json              report.json on standard output, the table on standard error\n"
 	      "  --quiet             no line for each trial\n\n"
-	      "exit codes: 0 measured, 1 failed, 2 usage or configuration, 3 a size has no NDR (drops even at "
-	      "--min-rate),\n"
-	      "            6 needs root\n",
+	      "exit codes: 0 measured, 1 failed, 2 usage or configuration, 3 a size has no NDR: drops even at\n"
+	      "            --min-rate, or the time was up; 6 needs root\n",
 	      stream);
 }
 

@@ -34,7 +34,8 @@ struct pktgen_config {
 	uint8_t pattern_cnt;
 	uint8_t pattern[12];
 	uint8_t dst_mac[6];
-	uint32_t connect; /* not 0: the same core runs this cross-connect, too */
+	uint8_t dst_is_rx; /* the frames go to rx's own address instead */
+	uint32_t connect;  /* not 0: the same core runs this cross-connect, too */
 	struct xconnect_config xconnect;
 };
 

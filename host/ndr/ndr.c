@@ -18,6 +18,7 @@
 
 #define NS_PER_S   1e9
 #define IMIX_BYTES ((7 * 64 + 4 * 570 + 1518) / 12.0)
+#define HEADROOM   1.1 /* one short trial may have been a bad moment of the generator */
 #define OVERHEAD_S 1.0 /* that a trial takes beside its time: a cell comes and goes */
 
 static const double parts[BH_NDR_PARTS] = {0.9, 0.5, 0.1};
@@ -110,7 +111,7 @@ range(struct work *work, uint64_t *out_start_pps)
 	const struct bh_ndr_options *options = work->ndr->options;
 	struct bh_ndr_trial trial;
 	int err = sound(work, options->max_pps, &trial, out_start_pps);
-	work->size->max_pps = options->max_pps != 0 ? options->max_pps : (uint64_t)trial.offered_pps;
+	work->size->max_pps = options->max_pps != 0 ? options->max_pps : (uint64_t)(trial.offered_pps * HEADROOM);
 	work->size->max_measured = options->max_pps == 0;
 	if (err == 0 && work->size->max_pps < options->min_pps)
 		err = bh_error_set(

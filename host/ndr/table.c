@@ -32,9 +32,10 @@ remark(const struct bh_ndr_size *size, const struct bh_ndr_rate *rate)
 {
 	switch (rate->end) {
 	case BH_NDR_FOUND:
-		return rate->by_generator ? "the generator is the limit" : "";
+		return rate->by_generator ? "or more: the generator sends no faster" : "";
 	case BH_NDR_AT_MAX:
-		return size->max_measured ? "or more: the generator is the limit" : "or more: --max-rate is the limit";
+		return size->max_measured ? "or more: the generator sends no faster"
+		                          : "or more: --max-rate is the limit";
 	case BH_NDR_BELOW_MIN:
 		return rate->by_generator ? "the generator cannot keep even the lowest rate"
 		                          : "drops even at the lowest rate";

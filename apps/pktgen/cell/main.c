@@ -15,6 +15,7 @@
 #define TURNS_PER_YIELD 16u
 #define DRAIN_TURNS     1000u /* and as many looks: this core may have been away for all of that time */
 #define DRAIN_MAX_NS    UINT64_C(2000000000)
+#define ANNOUNCE_NS     UINT64_C(10000000)
 #define WARM_DRAIN_NS   UINT64_C(20000000)
 #define PORTS_MAX       4u
 
@@ -95,7 +96,8 @@ prepare(struct work *work, const struct pktgen_config *config)
 	if (err == 0)
 		err = connect_open(work, config);
 	if (err == 0)
-		err = pktgen_init(&work->gen, config, bh_port_info(work->tx)->mac, tx, gen_pool, rx);
+		err = pktgen_init(&work->gen, config, bh_port_info(work->tx)->mac, bh_port_info(work->rx)->mac, tx,
+		                  gen_pool, rx);
 	return err;
 }
 
@@ -151,10 +153,15 @@ links_wait(struct work *work)
 static void
 warm_up(struct work *work)
 {
-	uint64_t ns = work->gen.config->warm_up_ns, until_tsc = bh_clock_now_tsc() + bh_ns_to_tsc(ns);
+	uint64_t ns = work->gen.config->warm_up_ns, now_tsc = bh_clock_now_tsc(), announce_tsc = now_tsc;
+	uint64_t until_tsc = now_tsc + bh_ns_to_tsc(ns);
 	if (ns != 0) {
 		pktgen_warm(&work->gen);
-		while (!bh_stop_requested() && bh_clock_now_tsc() < until_tsc) {
+		while (!bh_stop_requested() && (now_tsc = bh_clock_now_tsc()) < until_tsc) {
+			if (now_tsc >= announce_tsc) {
+				pktgen_announce(&work->gen);
+				announce_tsc = now_tsc + bh_ns_to_tsc(ANNOUNCE_NS);
+			}
 			for (unsigned i = 0; i < TURNS_PER_YIELD; i++)
 				(void)turn(work, true);
 			bh_yield();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apps/pktgen/cell/pktgen.h"
+#include "apps/pktgen/cell/arp.h"
 
 #include <bulkhead/cell.h>
 #include <bulkhead/mem.h>
@@ -23,17 +24,18 @@ metrics_register(struct pktgen *gen)
 }
 
 int
-pktgen_init(struct pktgen *gen, const struct pktgen_config *config, const uint8_t *src_mac, struct bh_port_queue *tx,
-            struct bh_pkt_pool *pool, struct bh_port_queue *rx)
+pktgen_init(struct pktgen *gen, const struct pktgen_config *config, const uint8_t *tx_mac, const uint8_t *rx_mac,
+            struct bh_port_queue *tx, struct bh_pkt_pool *pool, struct bh_port_queue *rx)
 {
 	*gen = (struct pktgen){.config = config, .magic = PKTGEN_MAGIC, .tx = tx, .pool = pool, .rx = rx};
 	gen->sequence = bh_heap_alloc(config->flow_cnt * sizeof(*gen->sequence));
 	gen->seen = bh_heap_alloc(config->flow_cnt * sizeof(*gen->seen));
 	if (gen->sequence == NULL || gen->seen == NULL)
 		return -BH_ENOMEM;
+	memcpy(gen->rx_mac, rx_mac, sizeof(gen->rx_mac));
 	for (uint32_t i = 0; i < config->size_cnt; i++)
-		pktgen_template_make(&gen->template[i], (uint16_t)(config->bytes[i] - PKTGEN_FCS_BYTES), src_mac,
-		                     config -> dst_mac);
+		pktgen_template_make(&gen->template[i], (uint16_t)(config->bytes[i] - PKTGEN_FCS_BYTES), tx_mac,
+		                     config -> dst_is_rx ? rx_mac : config -> dst_mac);
 	if (config->rate_pps != 0)
 		gen->step = (bh_boot_page()->tsc_hz << STEP_SHIFT) / config->rate_pps;
 	metrics_register(gen);
@@ -45,6 +47,27 @@ void
 pktgen_warm(struct pktgen *gen)
 {
 	gen->magic = PKTGEN_MAGIC_WARM;
+}
+
+/* A frame of the sink's: it is not counted, and one that finds no room is not missed. */
+static void
+sink_say(struct pktgen *gen, const uint8_t *frame)
+{
+	struct bh_pkt *pkt;
+	if (bh_pkt_get(gen->pool, &pkt, 1) == 0)
+		return;
+	memcpy(pkt->data, frame, PKTGEN_FRAME_BYTES);
+	pkt->len_bytes = PKTGEN_FRAME_BYTES;
+	if (bh_port_tx(gen->rx, &pkt, 1) == 0)
+		bh_pkt_free_burst(gen->pool, &pkt, 1);
+}
+
+void
+pktgen_announce(struct pktgen *gen)
+{
+	uint8_t frame[PKTGEN_FRAME_BYTES];
+	pktgen_arp_announce(gen->rx_mac, frame);
+	sink_say(gen, frame);
 }
 
 static void
@@ -193,12 +216,21 @@ mark_note(struct pktgen *gen, const struct pktgen_mark *mark)
 }
 
 static void
+foreign_note(struct pktgen *gen, const struct bh_pkt *pkt)
+{
+	uint8_t answer[PKTGEN_FRAME_BYTES];
+	bh_counter_add(gen->cnt_foreign, 1);
+	if (pktgen_arp_answer(pkt, gen->rx_mac, answer))
+		sink_say(gen, answer);
+}
+
+static void
 frame_note(struct pktgen *gen, const struct bh_pkt *pkt)
 {
 	struct pktgen_mark mark;
 	switch (pktgen_frame_read(pkt, &mark)) {
 	case PKTGEN_FOREIGN:
-		bh_counter_add(gen->cnt_foreign, 1);
+		foreign_note(gen, pkt);
 		return;
 	case PKTGEN_CORRUPT:
 		bh_counter_add(gen->cnt_corrupt, 1);

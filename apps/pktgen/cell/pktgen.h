@@ -34,6 +34,7 @@ struct pktgen {
 	uint16_t magic; /* of the frames sent, and of those that count */
 	/* Sink */
 	struct bh_port_queue *rx;
+	uint8_t rx_mac[6];
 	struct pktgen_flow *seen;
 	uint64_t *cnt_sent, *cnt_received, *cnt_bytes, *cnt_reordered, *cnt_duplicate, *cnt_corrupt, *cnt_foreign;
 	uint64_t *cnt_behind, *missing;
@@ -42,12 +43,14 @@ struct pktgen {
 
 /**
  * pktgen_init - templates, flows, metrics
+ * @tx_mac, @rx_mac: of the two ports
  * @pool: for the generator alone: what stands behind the first 60 bytes of its buffers stays zero
  *
  * Return: 0; -BH_ENOMEM.
  */
-BH_MUST_CHECK int pktgen_init(struct pktgen *gen, const struct pktgen_config *config, const uint8_t *src_mac,
-                              struct bh_port_queue *tx, struct bh_pkt_pool *pool, struct bh_port_queue *rx);
+BH_MUST_CHECK int pktgen_init(struct pktgen *gen, const struct pktgen_config *config, const uint8_t *tx_mac,
+                              const uint8_t *rx_mac, struct bh_port_queue *tx, struct bh_pkt_pool *pool,
+                              struct bh_port_queue *rx);
 
 /**
  * pktgen_warm - from now on frames are for the far end to learn from: pktgen_begin forgets them
@@ -55,6 +58,8 @@ BH_MUST_CHECK int pktgen_init(struct pktgen *gen, const struct pktgen_config *co
  */
 void pktgen_warm(struct pktgen *gen);
 void pktgen_begin(struct pktgen *gen);
+/* pktgen_announce - the sink says who and where it is: one frame out of its port */
+void pktgen_announce(struct pktgen *gen);
 
 /* pktgen_send - what is due now, at most a burst. Return: frames sent. */
 uint32_t pktgen_send(struct pktgen *gen);

@@ -25,7 +25,8 @@ const struct bh_config_key pktgen_keys[PKTGEN_KEY_CNT] = {
         {SECTION, "burst", BH_VALUE_UINT, "32", NULL, 1, PKTGEN_BURST_MAX, "most frames at a time, 1 to 256"},
         {SECTION, "size", BH_VALUE_STRING, "64", NULL, 0, 0, "bytes with FCS, 64 to 9216, or imix"},
         {SECTION, "flows", BH_VALUE_UINT, "1", NULL, 1, PKTGEN_FLOWS_MAX, "from 1 to 4096"},
-        {SECTION, "dst_mac", BH_VALUE_STRING, "ff:ff:ff:ff:ff:ff", NULL, 0, 0, "such as 52:54:00:00:00:01"},
+        {SECTION, "dst_mac", BH_VALUE_STRING, "ff:ff:ff:ff:ff:ff", NULL, 0, 0,
+         "such as 52:54:00:00:00:01, or rx: the receiving port's own"},
         {SECTION, "drain", BH_VALUE_DURATION, "100ms", NULL, 0, UINT64_C(10000000000),
          "a time to 10s: how long nothing must come after the last frame was sent"},
         {SECTION, "connect_a", BH_VALUE_STRING, "", NULL, 0, 0,
@@ -80,9 +81,12 @@ mac(const struct bh_run_config *config, struct pktgen_config *out, struct bh_err
 	unsigned part[6];
 	char rest;
 	const char *text = bh_config_string(config, SECTION, "dst_mac");
+	out->dst_is_rx = strcmp(text, "rx") == 0;
+	if (out->dst_is_rx)
+		return 0;
 	if (strlen(text) != 17 || sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &part[0], &part[1], &part[2], &part[3],
 	                                 &part[4], &part[5], &rest) != 6)
-		return bh_config_error(config, SECTION, "dst_mac", error, "no MAC address");
+		return bh_config_error(config, SECTION, "dst_mac", error, "no MAC address, and not rx");
 	for (int i = 0; i < 6; i++)
 		out->dst_mac[i] = (uint8_t)part[i];
 	return 0;

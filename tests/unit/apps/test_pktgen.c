@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "apps/pktgen/cell/arp.h"
 #include "apps/pktgen/cell/pktgen.h"
 #include "tests/hosted/include/bulkhead/hosted.h"
 
@@ -78,7 +79,7 @@ start(struct pktgen *gen, const struct pktgen_config *config)
 	assert_int_equal(bh_pkt_pool_create(&options, &pool), 0);
 	held.queue = (struct bh_port_queue){.rx = held_rx, .tx = held_tx, .pool = pool};
 	held.room_cnt = HELD_MAX;
-	assert_int_equal(pktgen_init(gen, config, src_mac, &held.queue, pool, &held.queue), 0);
+	assert_int_equal(pktgen_init(gen, config, src_mac, dst_mac, &held.queue, pool, &held.queue), 0);
 }
 
 static void
@@ -354,6 +355,64 @@ a_warm_up_leaves_no_trace(void **state)
 	assert_int_equal(*gen.cnt_sent, 64);
 }
 
+/* RFC 826: 52:54:00:00:00:07, 10.2.0.9 asks for 10.2.0.1. */
+static const uint8_t request[42] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0,    0,    0,  7, 0x08, 0x06,
+                                    0,    1,    0x08, 0,    6,    4,    0,    1,    0x52, 0x54, 0,  0, 0,    7,
+                                    10,   2,    0,    9,    0,    0,    0,    0,    0,    0,    10, 2, 0,    1};
+
+static bool
+answered(const uint8_t *frame, uint32_t len_bytes, uint8_t *out)
+{
+	uint8_t copy[64] = {0};
+	memcpy(copy, frame, len_bytes);
+	struct bh_pkt pkt = {.data = copy, .len_bytes = len_bytes, .seg_cnt = 1};
+	return pktgen_arp_answer(&pkt, dst_mac, out);
+}
+
+static void
+what_asks_for_others_is_not_answered(void **state)
+{
+	uint8_t out[PKTGEN_FRAME_BYTES], frame[42];
+	for (uint32_t len = 0; len < sizeof(request); len++)
+		assert_false(answered(request, len, out));
+	for (uint32_t at = 12; at < sizeof(request); at++) {
+		if (at >= 22 && at < 38)
+			continue; /* the sender, and the target that it does not know */
+		memcpy(frame, request, sizeof(frame));
+		frame[at] ^= 0x40;
+		assert_false(answered(frame, sizeof(frame), out));
+	}
+	pktgen_arp_announce(dst_mac, out);
+	assert_false(answered(out, sizeof(out), out));
+}
+
+static void
+the_sink_says_where_it_is(void **state)
+{
+	static const uint8_t reply[42] = {0x52, 0x54, 0,    0, 0,    7,    2, 0, 0, 0, 0,  2, 0x08, 0x06,
+	                                  0,    1,    0x08, 0, 6,    4,    0, 2, 2, 0, 0,  0, 0,    2,
+	                                  10,   2,    0,    1, 0x52, 0x54, 0, 0, 0, 7, 10, 2, 0,    9};
+	struct pktgen_config config = config_of(1);
+	struct pktgen gen;
+	uint8_t out[PKTGEN_FRAME_BYTES];
+	assert_true(answered(request, sizeof(request), out));
+	assert_memory_equal(out, reply, sizeof(reply));
+	config.dst_is_rx = 1;
+	start(&gen, &config);
+	pktgen_announce(&gen);
+	send_some(&gen, 2);
+	assert_memory_equal(held.frame[0] + 6, dst_mac, 6); /* from the sink */
+	assert_memory_equal(held.frame[1], dst_mac, 6);     /* to it */
+	memcpy(held.frame[0], request, sizeof(request));    /* comes back as a question */
+	give(0);
+	uint32_t before = held.sent_cnt;
+	receive_all(&gen);
+	assert_int_equal(held.sent_cnt, before + 1);
+	assert_memory_equal(held.frame[before], reply, sizeof(reply));
+	check_counts(&gen, 0, 0, 0, 0, 0);
+	assert_int_equal(*gen.cnt_foreign, 1);
+}
+
 static int
 ground(void **state)
 {
@@ -382,6 +441,8 @@ main(void)
 	        WITH_GROUND(what_comes_from_nowhere_is_corrupt),
 	        WITH_GROUND(lost_late_and_double_frames_are_told_apart),
 	        WITH_GROUND(the_window_is_as_long_as_it_says),
+	        WITH_GROUND(what_asks_for_others_is_not_answered),
+	        WITH_GROUND(the_sink_says_where_it_is),
 	        WITH_GROUND(a_warm_up_leaves_no_trace),
 	        WITH_GROUND(a_full_ring_skips_nothing),
 	};
