@@ -39,7 +39,7 @@ static void
 way_add(struct fwd_rib *rib, struct way *way, const struct fwd_nl_hop *hop, uint32_t weight)
 {
 	const struct fwd_rib_link *link = fwd_rib_link_find(rib, hop->ifindex);
-	if (link == NULL || !link->link.up) /* dead */
+	if (link == NULL || !link->link.up || (hop->flags & FWD_NL_HOP_DEAD) != 0)
 		return;
 	way->usable = true;
 	if (link->interface == 0 || (hop->flags & FWD_NL_HOP_ENCAP) != 0) {
@@ -93,7 +93,7 @@ way_of_unicast(struct fwd_rib *rib, const struct fwd_rib_route *route, struct wa
 		uint64_t weight = way->weight[i];
 		if (way->weight_max > WEIGHT_MAX)
 			weight = weight * WEIGHT_MAX / way->weight_max;
-		way->hop[i].weight = weight == 0 ? 1 : (uint8_t)weight;
+		way->hop[i].weight = weight == 0 || way->hop_cnt == 1 ? 1 : (uint8_t)weight;
 	}
 }
 

@@ -37,8 +37,8 @@ link_same(const struct fwd_rib_item *item, const struct fwd_nl_event *event)
 static int
 link_set(struct fwd_rib *rib, struct fwd_rib_item *item, const struct fwd_nl_event *event)
 {
-	/* Going down takes routes along, and those of IPv4 in silence. */
-	rib->want_dump |= link_of(item)->link.up && !event->link.up;
+	/* Going down takes routes of IPv4 along or makes hops of theirs dead, coming up wakes those, all in silence. */
+	rib->want_dump |= link_of(item)->link.ifindex != 0 && link_of(item)->link.up != event->link.up;
 	link_of(item)->link = event->link;
 	return 0;
 }

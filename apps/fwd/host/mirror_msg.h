@@ -37,6 +37,7 @@ struct fwd_nl_prefix {
 
 enum fwd_nl_hop_flags {
 	FWD_NL_HOP_ENCAP = 1u << 0, /* a tunnel or label is to be put around the packet: only Linux can */
+	FWD_NL_HOP_DEAD = 1u << 1,  /* Linux does not use it now: its link is down, or has no address left */
 };
 
 /* No padding: two are equal when their bytes are. */
@@ -44,8 +45,8 @@ struct fwd_nl_hop {
 	uint32_t ifindex;       /* 0: none said */
 	uint16_t weight;        /* 1 to 65535 */
 	uint8_t gateway_family; /* 0: the destination is on the link; AF_INET, or AF_INET6 for either kind of route */
-	uint8_t flags;          /* enum fwd_nl_hop_flags */
 	uint8_t gateway[16];
+	uint8_t flags; /* enum fwd_nl_hop_flags; last, so that what is before it says which hop it is */
 };
 
 _Static_assert(sizeof(struct fwd_nl_hop) == 24, "no padding");

@@ -67,6 +67,7 @@ one_of_many(const struct rtnexthop *header, const uint8_t *at, uint8_t family, s
 	memset(hop, 0, sizeof(*hop));
 	hop->ifindex = (uint32_t)header->rtnh_ifindex;
 	hop->weight = (uint16_t)(header->rtnh_hops + 1u);
+	hop->flags = (header->rtnh_flags & RTNH_F_DEAD) != 0 ? FWD_NL_HOP_DEAD : 0;
 	return hop_of(&attrs, family, hop);
 }
 
@@ -99,12 +100,13 @@ hops_of(const struct nlattr *attr, uint8_t family, struct fwd_nl_route *out)
 
 /* The one hop of a route without RTA_MULTIPATH, if it has any. */
 static int
-single_hop(const struct fwd_nl_attrs *attrs, uint8_t family, struct fwd_nl_route *out)
+single_hop(const struct fwd_nl_attrs *attrs, const struct rtmsg *info, struct fwd_nl_route *out)
 {
 	struct fwd_nl_hop *hop = &out->hop[0];
+	hop->flags = (info->rtm_flags & RTNH_F_DEAD) != 0 ? FWD_NL_HOP_DEAD : 0;
 	int err = fwd_nl_u32(attrs, RTA_OIF, &hop->ifindex);
 	if (err == 0)
-		err = hop_of(attrs, family, hop);
+		err = hop_of(attrs, info->rtm_family, hop);
 	if (err != 0)
 		return err;
 	hop->weight = 1;
@@ -162,7 +164,7 @@ fwd_nl_parse_route(const struct nlmsghdr *message, struct fwd_nl_route *out)
 		return err;
 	if (attrs.at[RTA_MULTIPATH] != NULL)
 		return hops_of(attrs.at[RTA_MULTIPATH], info->rtm_family, out);
-	return single_hop(&attrs, info->rtm_family, out);
+	return single_hop(&attrs, info, out);
 }
 
 /* struct nexthop_grp's weight is one less than it means; its upper 8 bits are in resvd1. */
@@ -188,8 +190,10 @@ members_of(const struct nlattr *attr, struct fwd_nl_nexthop *out)
 }
 
 static int
-nexthop_hop(const struct fwd_nl_attrs *attrs, uint8_t family, struct fwd_nl_hop *hop)
+nexthop_hop(const struct fwd_nl_attrs *attrs, const struct nhmsg *info, struct fwd_nl_hop *hop)
 {
+	uint8_t family = info->nh_family;
+	hop->flags = (info->nh_flags & RTNH_F_DEAD) != 0 ? FWD_NL_HOP_DEAD : 0;
 	int err = fwd_nl_u32(attrs, NHA_OIF, &hop->ifindex);
 	if (err != 0)
 		return err;
@@ -220,5 +224,5 @@ fwd_nl_parse_nexthop(const struct nlmsghdr *message, struct fwd_nl_nexthop *out)
 	out->blackhole = attrs.at[NHA_BLACKHOLE] != NULL;
 	if (attrs.at[NHA_GROUP] != NULL)
 		return members_of(attrs.at[NHA_GROUP], out);
-	return nexthop_hop(&attrs, info->nh_family, &out->hop);
+	return nexthop_hop(&attrs, info, &out->hop);
 }

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -47,6 +48,20 @@ route_same(const struct fwd_rib_item *item, const struct fwd_nl_event *event)
 	uint32_t hop_cnt = route->hops != NULL ? route->hops->hop_cnt : 0;
 	return route->type == said->type && route->nh_id == said->nh_id && hop_cnt == said->hop_cnt &&
 	       (hop_cnt == 0 || memcmp(route->hops->hop, said->hop, hop_cnt * sizeof(said->hop[0])) == 0);
+}
+
+/* The same route, whatever Linux says of the state of its hops. */
+static bool
+route_alike(const struct fwd_rib_route *route, const struct fwd_nl_route *said)
+{
+	uint32_t hop_cnt = route->hops != NULL ? route->hops->hop_cnt : 0;
+	if (route->type != said->type || route->nh_id != said->nh_id || hop_cnt != said->hop_cnt)
+		return false;
+	for (uint32_t i = 0; i < hop_cnt; i++) {
+		if (memcmp(&route->hops->hop[i], &said->hop[i], offsetof(struct fwd_nl_hop, flags)) != 0)
+			return false;
+	}
+	return true;
 }
 
 /* Before or behind all others that only their hops tell apart. */
@@ -207,7 +222,7 @@ candidates_find(const struct fwd_rib_table *table, const struct fwd_nl_event *ev
 		if (item->hash != hash || !route_is(item, event))
 			continue;
 		bool gone = (item->flags & FWD_RIB_GONE) != 0;
-		if (route_same(item, event) && (out->same == NULL || !gone))
+		if (route_alike(route_of(item), &event->route) && (out->same == NULL || !gone))
 			out->same = item;
 		if (item->seen != table->dump && out->unseen == NULL)
 			out->unseen = item;

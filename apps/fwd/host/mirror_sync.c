@@ -5,11 +5,12 @@
 
 #include "apps/fwd/host/mirror_private.h"
 
-#define SETTLE_MS      20u    /* an event follows its change within this */
-#define ANSWER_MS      10000u /* a dump that says nothing for so long is broken off */
-#define TRIGGER_MS     50u    /* what takes routes along often comes in groups */
-#define PAUSE_MS       500u   /* between comparisons that events asked for */
-#define CHUNKS_ONE_MAX 16u    /* datagrams of a dump in one turn: events come first */
+#define SETTLE_MS        20u    /* an event follows its change within this */
+#define ANSWER_MS        10000u /* a dump that says nothing for so long is broken off */
+#define TRIGGER_MS       50u    /* what takes routes along often comes in groups */
+#define PAUSE_MS         500u   /* between comparisons that events asked for */
+#define EVENTS_AGAIN_MAX 256u   /* turns of events at the end of a dump; more, and an event may count as a difference */
+#define CHUNKS_ONE_MAX   16u    /* datagrams of a dump in one turn: events come first */
 
 static void
 class_begin(struct fwd_mirror *mirror, enum fwd_rib_class class, uint64_t now_ms)
@@ -79,14 +80,18 @@ class_end(struct fwd_mirror *mirror, uint64_t now_ms)
 		sync_end(mirror, now_ms);
 }
 
-/* Everything of the class was read. */
+/* Everything of the class was read. What differs may yet be explained by an event that is on its way. */
 static void
 dump_done(struct fwd_mirror *mirror, uint64_t now_ms)
 {
 	struct fwd_sync *sync = &mirror->sync;
-	while (fwd_mirror_events(mirror))
+	for (unsigned i = 0; i < EVENTS_AGAIN_MAX && fwd_mirror_events(mirror); i++)
 		continue;
 	sync->doubtful |= fwd_rib_dump_end(&mirror->rib, sync->class) != 0;
+	if (mirror->rib.table[sync->class].diff_cnt == 0) {
+		class_end(mirror, now_ms);
+		return;
+	}
 	sync->step = FWD_SYNC_SETTLE;
 	sync->step_ms = now_ms;
 }

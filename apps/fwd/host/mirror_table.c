@@ -257,8 +257,9 @@ class_of(const struct fwd_nl_event *event)
 int
 fwd_rib_apply(struct fwd_rib *rib, struct fwd_nl_event *event, enum fwd_rib_source source)
 {
-	if (event->kind == FWD_NL_ADDRESS) { /* its routes say what it means; those that go with it may go in silence */
-		rib->want_dump |= event->deleted && source == FWD_RIB_EVENT;
+	if (event->kind ==
+	    FWD_NL_ADDRESS) { /* its routes say what it means; others that come or go with it do in silence */
+		rib->want_dump |= source == FWD_RIB_EVENT;
 		return 0;
 	}
 	if (event->kind == FWD_NL_NEIGHBOUR && !fwd_rib_neighbour_usable(&event->neighbour))
