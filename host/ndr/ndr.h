@@ -36,8 +36,10 @@ struct bh_ndr_options {
 	double tolerance;          /* what part of a trial's frames the generator may leave unsent */
 	struct bh_ndr_goal timing; /* initial_s, final_s, sum_s, exceed_ratio and width, of both goals */
 	uint64_t warm_up_ns;       /* of each trial */
-	uint64_t limit_ns;         /* of the whole measurement */
-	FILE *progress;            /* a line for each trial; NULL: none */
+	uint32_t
+	        catch_up_cnt; /* frames that may follow a pause of the generator at once; what it missed beyond is never sent */
+	uint64_t limit_ns; /* of the whole measurement */
+	FILE *progress;    /* a line for each trial; NULL: none */
 };
 
 /* What a trial's cell said. */
@@ -59,7 +61,8 @@ struct bh_ndr_latency {
 struct bh_ndr_size {
 	char name[16];
 	double frame_bytes; /* with FCS; the mean of a mix */
-	uint64_t max_pps;   /* where the search began to be bounded */
+	uint64_t max_pps;   /* the upper end of the search */
+	uint64_t full_pps;  /* what the generator sent at most in the first trials */
 	bool max_measured;  /* by the generator sending as fast as it goes */
 	struct bh_ndr_rate rate[BH_NDR_GOAL_CNT];
 	struct bh_ndr_latency latency[BH_NDR_PARTS]; /* ok: measured */
@@ -78,6 +81,8 @@ struct bh_ndr {
 	struct bh_ndr_size size[BH_NDR_SIZES_MAX];
 	uint32_t size_cnt, size_done_cnt;
 	uint32_t run_cnt, repeated_cnt, corrupt_trial_cnt;
+	uint32_t disturbed_cnt; /* of these: at less than half of what the generator can */
+	uint32_t short_cnt;     /* short offers in the searches, each made again until the third */
 	bool interrupted;
 	uint64_t begin_ns, end_ns;
 };

@@ -32,10 +32,9 @@ remark(const struct bh_ndr_size *size, const struct bh_ndr_rate *rate)
 {
 	switch (rate->end) {
 	case BH_NDR_FOUND:
-		return rate->by_generator ? "or more: the generator sends no faster" : "";
+		return rate->by_generator ? "or more: held back at the sender" : "";
 	case BH_NDR_AT_MAX:
-		return size->max_measured ? "or more: the generator sends no faster"
-		                          : "or more: --max-rate is the limit";
+		return size->max_measured ? "or more: held back at the sender" : "or more: --max-rate is the limit";
 	case BH_NDR_BELOW_MIN:
 		return rate->by_generator ? "the generator cannot keep even the lowest rate"
 		                          : "drops even at the lowest rate";
@@ -100,6 +99,9 @@ notes(const struct bh_ndr *ndr, FILE *stream)
 	        (double)(ndr->end_ns - ndr->begin_ns) / 1e9, trial_cnt, ndr->report_dir);
 	if (ndr->repeated_cnt != 0)
 		fprintf(stream, "%u trials failed and were made once more\n", ndr->repeated_cnt);
+	if (ndr->short_cnt != 0)
+		fprintf(stream, "%u trials were not offered as asked for: more than %.3g %% was never sent\n",
+		        ndr->short_cnt, ndr->options->tolerance * 100);
 	if (ndr->corrupt_trial_cnt != 0)
 		fprintf(stream, "in %u trials frames arrived CHANGED: they count as lost\n", ndr->corrupt_trial_cnt);
 	if (ndr->interrupted)
