@@ -50,6 +50,13 @@ set_mtu(const struct fwd_tap *tap, uint32_t mtu_bytes)
 	return control(tap, SIOCSIFMTU, &request);
 }
 
+int
+fwd_tap_set(struct fwd_tap *tap, const uint8_t mac[6], uint32_t mtu_bytes)
+{
+	int err = set_mac(tap, mac);
+	return err != 0 ? err : set_mtu(tap, mtu_bytes);
+}
+
 static int
 set_up(const struct fwd_tap *tap)
 {

@@ -32,6 +32,9 @@ BH_MUST_CHECK int fwd_tap_open(struct fwd_tap *tap, const char *name, const uint
                                struct bh_error *error);
 void fwd_tap_close(struct fwd_tap *tap);
 
+/* fwd_tap_set - another MAC address and MTU. Return: 0; -EINVAL, -EADDRNOTAVAIL not possible ones; ... */
+BH_MUST_CHECK int fwd_tap_set(struct fwd_tap *tap, const uint8_t mac[6], uint32_t mtu_bytes);
+
 /* fwd_tap_carrier - follow the port's link. Return: 0 or a negative errno. */
 BH_MUST_CHECK int fwd_tap_carrier(struct fwd_tap *tap, bool carrier);
 
