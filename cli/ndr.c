@@ -39,6 +39,8 @@ usage(FILE *stream)
 	      "  --quick             trials of 0.3 s, 0.9 s decide, width 5 %\n"
 	      "  --min-rate N, --max-rate N   frames a second (default 1000, and what the generator can)\n"
 	      "  --tolerance PART    what the generator may leave unsent in a good trial (default 0.5%)\n"
+	      "  --catch-up N        frames that it may send at once after a pause; the rest is never sent (default "
+	      "64)\n"
 	      "  --warm-up TIME      before each trial (default 50ms)\n"
 	      "  --limit TIME        of all of it (default 600s); what was found by then is reported\n"
 	      "  --report DIR        report.json, raw/ and *.hgrm go there (default: bulkhead-ndr-TIME)\n"
@@ -63,6 +65,7 @@ enum option_key {
 	OPTION_MAX,
 	OPTION_TOLERANCE,
 	OPTION_WARM_UP,
+	OPTION_CATCH_UP,
 	OPTION_LIMIT,
 	OPTION_REPORT,
 	OPTION_JSON,
@@ -83,6 +86,7 @@ static const struct option options_known[] = {
         {"max-rate", required_argument, NULL, OPTION_MAX},
         {"tolerance", required_argument, NULL, OPTION_TOLERANCE},
         {"warm-up", required_argument, NULL, OPTION_WARM_UP},
+        {"catch-up", required_argument, NULL, OPTION_CATCH_UP},
         {"limit", required_argument, NULL, OPTION_LIMIT},
         {"report", required_argument, NULL, OPTION_REPORT},
         {"json", no_argument, NULL, OPTION_JSON},
@@ -127,6 +131,16 @@ take_rate(const char *option, uint64_t *out_pps)
 	if (bh_parse_uint(optarg, out_pps) == 0 && *out_pps > 0 && *out_pps <= RATE_MAX)
 		return BH_EXIT_OK;
 	return refuse(option, "frames a second were meant, 1 to 1000000000");
+}
+
+static int
+take_catch_up(uint32_t *out_cnt)
+{
+	uint64_t cnt;
+	if (bh_parse_uint(optarg, &cnt) != 0 || cnt == 0 || cnt > 65536)
+		return refuse("--catch-up", "frames were meant, 1 to 65536");
+	*out_cnt = (uint32_t)cnt;
+	return BH_EXIT_OK;
 }
 
 static int
@@ -216,6 +230,8 @@ take_option(struct arguments *arguments, int key)
 		return take_rate("--min-rate", &ndr->min_pps);
 	case OPTION_MAX:
 		return take_rate("--max-rate", &ndr->max_pps);
+	case OPTION_CATCH_UP:
+		return take_catch_up(&ndr->catch_up_cnt);
 	case OPTION_REPORT:
 		ndr->report_dir = optarg;
 		return BH_EXIT_OK;
@@ -227,7 +243,8 @@ take_option(struct arguments *arguments, int key)
 		return BH_EXIT_OK;
 	case OPTION_TRIAL ... OPTION_SUM:
 	case OPTION_RFC2544 ... OPTION_QUICK:
-	case OPTION_WARM_UP ... OPTION_LIMIT:
+	case OPTION_WARM_UP:
+	case OPTION_LIMIT:
 		return take_timing(ndr, key);
 	default:
 		fprintf(stderr, "'bulkhead ndr --help' tells the options\n");

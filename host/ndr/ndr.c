@@ -30,7 +30,7 @@ static const double parts[BH_NDR_PARTS] = {0.9, 0.5, 0.1};
 struct work {
 	struct bh_ndr *ndr;
 	struct bh_ndr_size *size;
-	uint64_t until_ns; /* of the search */
+	uint64_t begin_ns, share_ns; /* of the search: each goal may take its part, and what those before it left */
 	struct bh_error *error;
 };
 
@@ -92,10 +92,10 @@ measure(void *context, struct bh_ndr_trial *trial)
 }
 
 static bool
-out_of_time(void *context)
+out_of_time(void *context, uint32_t goal_idx)
 {
 	const struct work *work = context;
-	return now_ns() >= work->until_ns;
+	return now_ns() - work->begin_ns >= work->share_ns / BH_NDR_GOAL_CNT * (goal_idx + 1);
 }
 
 /* A trial outside of the search. */
@@ -223,7 +223,8 @@ sizes_run(struct bh_ndr *ndr, struct bh_error *error)
 		uint64_t now = now_ns(), left_ns = limit_ns > now ? limit_ns - now : 0;
 		double share_s = (double)left_ns / NS_PER_S / (ndr->size_cnt - i) - latency_s;
 		struct work work = {.ndr = ndr, .size = &ndr->size[i], .error = error};
-		work.until_ns = now + (uint64_t)(BH_MAX(share_s, 0.0) * NS_PER_S);
+		work.begin_ns = now;
+		work.share_ns = (uint64_t)(BH_MAX(share_s, 0.0) * NS_PER_S);
 		err = size_run(&work);
 		ndr->size_done_cnt = i + (err == 0);
 	}

@@ -96,13 +96,13 @@ report_json(const struct bh_ndr *ndr)
 		json_array_append_new(goals, goal_json(&ndr->goal[i]));
 	for (uint32_t i = 0; i < ndr->size_cnt; i++)
 		json_array_append_new(sizes, size_json(ndr, &ndr->size[i]));
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "bulkhead",
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "bulkhead",
 	                 BH_VERSION, "config", options->config_path, "set", sets, "tx", ndr->tx, "rx", ndr->rx, "dut",
 	                 ndr->dut, "seconds", (double)(ndr->end_ns - ndr->begin_ns) / 1e9, "tolerance",
 	                 options->tolerance, "runs", (json_int_t)ndr->run_cnt, "short_offers",
-	                 (json_int_t)ndr->short_cnt, "repeated", (json_int_t)ndr->repeated_cnt, "corrupt_trials",
-	                 (json_int_t)ndr->corrupt_trial_cnt, "interrupted", ndr->interrupted, "goals", goals, "sizes",
-	                 sizes);
+	                 (json_int_t)ndr->short_cnt, "disturbed", (json_int_t)ndr->disturbed_cnt, "repeated",
+	                 (json_int_t)ndr->repeated_cnt, "corrupt_trials", (json_int_t)ndr->corrupt_trial_cnt,
+	                 "interrupted", ndr->interrupted, "goals", goals, "sizes", sizes);
 }
 
 int

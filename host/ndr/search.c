@@ -12,6 +12,7 @@
 #define STRIDE_MAX 0.9
 
 struct step {
+	uint32_t goal_idx;
 	struct bh_ndr_goal goal; /* of this step: its durations and width */
 	uint64_t start_pps;
 	struct bh_ndr_bounds hint; /* from the step before; 0: none */
@@ -19,10 +20,10 @@ struct step {
 };
 
 static int
-measure_once(const struct bh_ndr_search *search, struct bh_ndr_book *book, uint64_t load_pps, double duration_s)
+measure_once(const struct bh_ndr_search *search, struct bh_ndr_book *book, const struct step *step, uint64_t load_pps)
 {
-	struct bh_ndr_trial trial = {.load_pps = load_pps, .duration_s = duration_s};
-	if (book->trial_cnt == BH_NDR_TRIALS_MAX || search->out_of_time(search->context))
+	struct bh_ndr_trial trial = {.load_pps = load_pps, .duration_s = step->goal.final_s};
+	if (book->trial_cnt == BH_NDR_TRIALS_MAX || search->out_of_time(search->context, step->goal_idx))
 		return -ETIME;
 	int err = search->measure(search->context, &trial);
 	if (err == 0)
@@ -72,11 +73,11 @@ next_load(const struct bh_ndr_search *search, struct step *step, struct bh_ndr_b
 
 /* Trials at a load until they say what it is. */
 static int
-decide(const struct bh_ndr_search *search, struct bh_ndr_book *book, const struct bh_ndr_goal *goal, uint64_t load_pps)
+decide(const struct bh_ndr_search *search, struct bh_ndr_book *book, const struct step *step, uint64_t load_pps)
 {
 	int err = 0;
-	while (err == 0 && bh_ndr_classify(book, load_pps, goal) == BH_NDR_UNDECIDED)
-		err = measure_once(search, book, load_pps, goal->final_s);
+	while (err == 0 && bh_ndr_classify(book, load_pps, &step->goal) == BH_NDR_UNDECIDED)
+		err = measure_once(search, book, step, load_pps);
 	return err;
 }
 
@@ -90,7 +91,7 @@ step_run(const struct bh_ndr_search *search, struct bh_ndr_book *book, struct st
 		uint64_t load_pps = err == 0 ? next_load(search, step, *out_bounds) : 0;
 		if (load_pps == 0)
 			return err;
-		err = decide(search, book, &step->goal, load_pps);
+		err = decide(search, book, step, load_pps);
 	}
 }
 
@@ -123,8 +124,7 @@ least_offered_pps(const struct bh_ndr_book *book, uint64_t load_pps, const struc
 }
 
 static void
-conclude(const struct bh_ndr_search *search, const struct bh_ndr_book *book, const struct bh_ndr_goal *goal, int err,
-         struct bh_ndr_rate *out)
+conclude(const struct bh_ndr_book *book, const struct bh_ndr_goal *goal, int err, struct bh_ndr_rate *out)
 {
 	*out = (struct bh_ndr_rate){.bounds = bh_ndr_bounds_of(book, goal)};
 	if (err != 0)
@@ -143,21 +143,18 @@ conclude(const struct bh_ndr_search *search, const struct bh_ndr_book *book, con
 
 /* Return: 0; -ETIME; or what `measure` returned. */
 static int
-goal_run(const struct bh_ndr_search *search, struct bh_ndr_book *book, const struct bh_ndr_goal *goal,
-         uint64_t start_pps, struct bh_ndr_rate *out)
+goal_run(const struct bh_ndr_search *search, struct bh_ndr_book *book, uint32_t goal_idx, uint64_t start_pps)
 {
-	struct step coarse = {.goal = *goal, .start_pps = start_pps};
+	const struct bh_ndr_goal *goal = &search->goal[goal_idx];
+	struct step coarse = {.goal_idx = goal_idx, .goal = *goal, .start_pps = start_pps};
 	struct bh_ndr_bounds bounds;
 	coarse.goal.width = BH_MIN(goal->width * COARSE, 0.5);
 	coarse.goal.final_s = coarse.goal.sum_s = goal->initial_s;
 	coarse.stride = coarse.goal.width;
 	int err = step_run(search, book, &coarse, &bounds);
-	struct step fine = {.goal = *goal, .hint = bounds, .stride = coarse.goal.width};
+	struct step fine = {.goal_idx = goal_idx, .goal = *goal, .hint = bounds, .stride = coarse.goal.width};
 	fine.start_pps = bounds.lower_pps != 0 ? bounds.lower_pps : bounds.upper_pps;
-	if (err == 0)
-		err = step_run(search, book, &fine, &bounds);
-	conclude(search, book, goal, err, out);
-	return err;
+	return err == 0 ? step_run(search, book, &fine, &bounds) : err;
 }
 
 static bool
@@ -172,20 +169,24 @@ int
 bh_ndr_search_run(const struct bh_ndr_search *search, struct bh_ndr_book *book, struct bh_ndr_rate *out)
 {
 	uint64_t start_pps = search->start_pps != 0 ? search->start_pps : search->max_pps;
-	int err = 0;
+	int err = 0, ended[BH_NDR_GOALS_MAX];
 	if (search->min_pps == 0 || search->max_pps < search->min_pps || search->goal_cnt > BH_NDR_GOALS_MAX)
 		return -EINVAL;
 	for (uint32_t i = 0; i < search->goal_cnt; i++) {
 		if (!goal_is_valid(&search->goal[i]))
 			return -EINVAL;
-		out[i] = (struct bh_ndr_rate){.end = BH_NDR_NO_TIME};
 	}
-	for (uint32_t i = 0; i < search->goal_cnt && err == 0; i++) {
+	for (uint32_t i = 0; i < search->goal_cnt; i++) {
 		start_pps = BH_MAX(BH_MIN(start_pps, search->max_pps), search->min_pps);
-		err = goal_run(search, book, &search->goal[i], start_pps, &out[i]);
-		if (out[i].bounds.lower_pps != 0)
-			start_pps = out[i].bounds.lower_pps;
+		if (err == 0 || err == -ETIME)
+			err = goal_run(search, book, i, start_pps);
+		ended[i] = err;
+		uint64_t lower_pps = bh_ndr_bounds_of(book, &search->goal[i]).lower_pps;
+		start_pps = lower_pps != 0 ? lower_pps : start_pps;
 	}
+	/* At the end, when all trials are there: those for one goal say something about the others, too. */
+	for (uint32_t i = 0; i < search->goal_cnt; i++)
+		conclude(book, &search->goal[i], ended[i], &out[i]);
 	return err == -ETIME ? 0 : err;
 }
 

@@ -82,8 +82,8 @@ struct bh_ndr_search {
 	void *context;
 	/* Makes a trial and fills loss_ratio, offered_pps, short_offer. Return: 0; negative: the search ends with it. */
 	int (*measure)(void *context, struct bh_ndr_trial *trial);
-	/* Whether to stop: asked before each trial. */
-	bool (*out_of_time)(void *context);
+	/* Whether to stop looking for a goal, and go on with the next: asked before each trial. */
+	bool (*out_of_time)(void *context, uint32_t goal_idx);
 };
 
 /**

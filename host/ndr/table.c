@@ -102,6 +102,12 @@ notes(const struct bh_ndr *ndr, FILE *stream)
 	if (ndr->short_cnt != 0)
 		fprintf(stream, "%u trials were not offered as asked for: more than %.3g %% was never sent\n",
 		        ndr->short_cnt, ndr->options->tolerance * 100);
+	if (ndr->disturbed_cnt != 0)
+		fprintf(stream,
+		        "%u of them at less than half of what the generator can: something else uses its CPU; "
+		        "`bulkhead noise` "
+		        "names it\n",
+		        ndr->disturbed_cnt);
 	if (ndr->corrupt_trial_cnt != 0)
 		fprintf(stream, "in %u trials frames arrived CHANGED: they count as lost\n", ndr->corrupt_trial_cnt);
 	if (ndr->interrupted)

@@ -13,8 +13,7 @@
 #define START_NS    UINT64_C(60000000000) /* a cell that takes longer than that to come and go is stuck */
 #define NS_PER_S    1e9
 #define OWN_SETS    7u
-#define CATCH_UP    64u /* frames: a pause of the generator is no burst for the device, but frames never sent */
-#define EXIT_NOTICE 3   /* frames arrived changed: a result */
+#define EXIT_NOTICE 3 /* frames arrived changed: a result */
 
 struct command {
 	const char *argv[2 * (OWN_SETS + BH_NDR_SETS_MAX) + 8];
@@ -43,7 +42,7 @@ command_make(const struct bh_ndr *ndr, const struct bh_ndr_order *order, struct 
 	snprintf(command->own[2], sizeof(command->own[2]), "pktgen.time=%luns",
 	         (uint64_t)(order->duration_s * NS_PER_S));
 	snprintf(command->own[3], sizeof(command->own[3]), "pktgen.warm_up=%luns", options->warm_up_ns);
-	snprintf(command->own[4], sizeof(command->own[4]), "pktgen.catch_up=%u", CATCH_UP);
+	snprintf(command->own[4], sizeof(command->own[4]), "pktgen.catch_up=%u", options->catch_up_cnt);
 	snprintf(command->own[5], sizeof(command->own[5]), "pktgen.count=0");
 	snprintf(command->own[6], sizeof(command->own[6]), "pktgen.link_wait=20s");
 	for (size_t i = 0; i < OWN_SETS; i++)

@@ -57,10 +57,10 @@ measure(void *context, struct bh_ndr_trial *trial)
 }
 
 static bool
-out_of_time(void *context)
+out_of_time(void *context, uint32_t goal_idx)
 {
 	const struct device *device = context;
-	return device->time_max_s > 0 && device->time_s >= device->time_max_s;
+	return device->time_max_s > 0 && device->time_s >= device->time_max_s * (goal_idx + 1) / 2;
 }
 
 static struct bh_ndr_goal
@@ -176,6 +176,26 @@ time_that_is_up_ends_it(void **state)
 	}
 }
 
+/* What the time for one goal showed is known for the other, too. */
+static void
+a_goal_without_time_has_the_other_ones_trials(void **state)
+{
+	struct bh_ndr_book book;
+	struct bh_ndr_rate rate[2];
+	uint32_t known_cnt = 0;
+	for (uint32_t at = 1; at < 20; at++) {
+		struct device device = {.capacity_pps = 3e5, .fail_at = at};
+		assert_int_equal(run(&device, 0.5, 1000000, &book, rate), -EIO);
+		uint64_t lower_pps = rate[PDR].bounds.lower_pps;
+		if (lower_pps == 0 || lower_pps > 300000)
+			continue;
+		assert_int_equal(rate[NDR].end, BH_NDR_NO_TIME);
+		assert_int_equal(rate[NDR].bounds.lower_pps, lower_pps);
+		known_cnt++;
+	}
+	assert_true(known_cnt > 3);
+}
+
 static void
 answers_at_random_end_it_too(void **state)
 {
@@ -279,6 +299,7 @@ main(void)
 	        cmocka_unit_test(a_failure_ends_it_with_what_was_known),
 	        cmocka_unit_test(a_device_that_forwards_nothing),
 	        cmocka_unit_test(time_that_is_up_ends_it),
+	        cmocka_unit_test(a_goal_without_time_has_the_other_ones_trials),
 	        cmocka_unit_test(answers_at_random_end_it_too),
 	        cmocka_unit_test(faster_than_the_range),
 	        cmocka_unit_test(a_slow_generator_is_told_from_a_slow_device),
