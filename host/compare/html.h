@@ -24,6 +24,7 @@ void bh_html_machine(const struct bh_session *session, FILE *stream);
 void bh_html_commands(const struct bh_session *session, FILE *stream);
 
 /* bh_html_case_title - "4 KiB random reads, depth 32". */
-const char *bh_html_case_title(char *text, size_t text_bytes, const struct bh_case *which);
+const char *bh_html_case_title(char *text, size_t text_bytes, const struct bh_session *session,
+                               const struct bh_case *which);
 
 #endif

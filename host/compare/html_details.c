@@ -11,9 +11,9 @@ tuning_row(const struct bh_session *session, const struct bh_run *run, FILE *str
 	bool fast = run->variant_idx == session->best_iops[run->case_idx];
 	bool low = run->variant_idx == session->best_p99[run->case_idx];
 	fprintf(stream, "<tr><td>");
-	bh_html_text(stream, bh_html_case_title(text, sizeof(text), &session->cases[run->case_idx]));
+	bh_html_text(stream, bh_html_case_title(text, sizeof(text), session, &session->cases[run->case_idx]));
 	fprintf(stream, "</td><td>");
-	bh_html_text(stream, bh_variants[run->variant_idx].name);
+	bh_html_text(stream, bh_way_name(session, run->variant_idx));
 	fprintf(stream, "</td>");
 	if (run->ok) {
 		fprintf(stream,
@@ -22,7 +22,7 @@ tuning_row(const struct bh_session *session, const struct bh_run *run, FILE *str
 		        bh_text_ns(p50, sizeof(p50), bh_lat_percentile(&run->figures.hist, 50)),
 		        bh_text_ns(p99, sizeof(p99), bh_lat_percentile(&run->figures.hist, 99)),
 		        fast && low ? "<b>kept: best at both</b>"
-		        : fast      ? "<b>kept: most IOPS</b>"
+		        : fast      ? "<b>kept: highest rate</b>"
 		        : low       ? "<b>kept: lowest p99</b>"
 		                    : "");
 		return;
@@ -36,14 +36,13 @@ void
 bh_html_tuning(const struct bh_session *session, FILE *stream)
 {
 	fprintf(stream,
-	        "<h2>What Linux was given to win</h2>\n<p>Before the pairs, every way of driving the device from Linux "
-	        "was tried for %.1f s in each case%s. The one with the most IOPS and the one "
-	        "with the lowest p99 "
+	        "<h2>What Linux was given to win</h2>\n<p>Before the pairs, every %s "
+	        "was tried for %.1f s in each case%s. The one with the highest rate and the one with the lowest p99 "
 	        "went into the pairs; the better figure of the two counts for Linux, throughput and latency each "
 	        "on its own.</p>\n<div class=\"scroll\"><table><tr><th>Case</th><th>Way</th><th "
-	        "class=\"n\">IOPS</th><th class=\"n\">p50</th><th class=\"n\">p99</th><th></th></tr>\n",
-	        (double)session->tune_ns / 1e9,
-	        session->tune_ns >= BH_TRY_TWICE_NS ? ", those near the best twice" : "");
+	        "class=\"n\">%s</th><th class=\"n\">p50</th><th class=\"n\">p99</th><th></th></tr>\n",
+	        session->subject->ways_about, (double)session->tune_ns / 1e9,
+	        session->tune_ns >= BH_TRY_TWICE_NS ? ", those near the best twice" : "", session->subject->rate_unit);
 	for (uint32_t i = 0; i < session->run_cnt; i++) {
 		if (session->run[i].round == 0)
 			tuning_row(session, &session->run[i], stream);
@@ -51,8 +50,10 @@ bh_html_tuning(const struct bh_session *session, FILE *stream)
 	fprintf(stream, "</table></div>\n");
 	if (session->restore.entry_cnt == 0)
 		return;
-	fprintf(stream, "<details><summary>Settings of the disk during the runs (put back afterwards)</summary>\n"
-	                "<div class=\"scroll\"><table><tr><th>File</th><th>Before</th><th>During</th><th></th></tr>\n");
+	fprintf(stream,
+	        "<details><summary>%s</summary>\n"
+	        "<div class=\"scroll\"><table><tr><th>File</th><th>Before</th><th>During</th><th></th></tr>\n",
+	        session->subject->settings_about);
 	for (uint32_t i = 0; i < session->restore.entry_cnt; i++) {
 		const struct bh_restore_entry *entry = &session->restore.entry[i];
 		fprintf(stream, "<tr><td><code>");
@@ -81,13 +82,11 @@ void
 bh_html_machine(const struct bh_session *session, FILE *stream)
 {
 	const struct bh_machine *machine = &session->machine;
-	const struct bh_target *target = &session->target;
 	char text[256];
 	const char *key;
 	json_t *value;
 	fprintf(stream, "<h2>Machine and versions</h2>\n<dl>\n");
-	snprintf(text, sizeof(text), "%s, serial %s, firmware %s, namespace %u: %lu MiB in blocks of %u", target->model,
-	         target->serial, target->firmware, target->nsid, target->size_bytes >> 20, target->lba_bytes);
+	session->subject->device_text(session, text, sizeof(text));
 	fact(stream, "Device", text);
 	snprintf(text, sizeof(text), "%s%s%s", bh_machine_kind_name(machine->kind),
 	         machine->hypervisor[0] != '\0' ? ", CPUID says " : "", machine->hypervisor);
@@ -107,7 +106,7 @@ bh_html_machine(const struct bh_session *session, FILE *stream)
 	         machine->governor[0] != '\0' ? machine->governor : "none",
 	         machine->idle_driver[0] != '\0' ? machine->idle_driver : "none");
 	fact(stream, "CPU set-up", text);
-	snprintf(text, sizeof(text), "bulkhead %s, fio %s", BH_VERSION, session->fio_version);
+	session->subject->tools_text(session, text, sizeof(text));
 	fact(stream, "Programs", text);
 	fprintf(stream, "</dl>\n<details><summary>Mitigations</summary>\n<dl>\n");
 	json_object_foreach(machine->mitigations, key, value)
@@ -127,16 +126,16 @@ bh_html_commands(const struct bh_session *session, FILE *stream)
 {
 	char text[64];
 	fprintf(stream,
-	        "<h2>Commands</h2>\n<p>As they ran; every run's own command is in <code>report.json</code>. Side B "
-	        "needs the device bound to vfio-pci (<code>bulkhead bind</code>) and <code>cell.conf</code>, which "
-	        "lies beside this page.</p>\n<details><summary>Show them</summary>\n");
+	        "<h2>Commands</h2>\n<p>As they ran; every run's own command is in <code>report.json</code>. %s</p>\n"
+	        "<details><summary>Show them</summary>\n",
+	        session->subject->commands_about);
 	for (uint32_t i = 0; i < session->run_cnt; i++) {
 		const struct bh_run *run = &session->run[i];
 		if (run->round != 1)
 			continue;
 		fprintf(stream, "<h3><span class=\"%s\">%s</span> ", run->side == BH_SIDE_LINUX ? "a" : "b",
 		        run->side == BH_SIDE_LINUX ? "A" : "B");
-		bh_html_text(stream, bh_html_case_title(text, sizeof(text), &session->cases[run->case_idx]));
+		bh_html_text(stream, bh_html_case_title(text, sizeof(text), session, &session->cases[run->case_idx]));
 		fprintf(stream, "</h3>\n<pre>");
 		bh_html_text(stream, run->command);
 		fprintf(stream, "</pre>\n");

@@ -94,7 +94,7 @@ bar_row(const struct bh_session *session, uint32_t idx, double y, double scale, 
 	char title[64];
 	double bar_y = y + 22;
 	fprintf(stream, "<text x=\"%.1f\" y=\"%.1f\">", BAR_LEFT, y + 15);
-	bh_html_text(stream, bh_html_case_title(title, sizeof(title), &session->cases[idx]));
+	bh_html_text(stream, bh_html_case_title(title, sizeof(title), session, &session->cases[idx]));
 	fprintf(stream, "%s</text>", session->cases[idx].reference ? ", cell alone" : "");
 	for (int side = 0; side < 2; side++) {
 		if (summary->iops[side].cnt == 0)
@@ -115,8 +115,8 @@ bh_svg_bars(const struct bh_session *session, FILE *stream)
 	for (uint32_t i = 0; i < session->case_cnt; i++)
 		cnt += shown(session, i);
 	double bottom = 8 + cnt * ROW_HEIGHT;
-	fprintf(stream, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"IOPS of both sides\">", BAR_WIDTH,
-	        bottom + 28);
+	fprintf(stream, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s of both sides\">", BAR_WIDTH,
+	        bottom + 28, session->subject->rate_unit);
 	for (double x = 0; x <= max * 1.001; x += step)
 		fprintf(stream,
 		        "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"4\" y2=\"%.1f\"/>"

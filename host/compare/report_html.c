@@ -38,13 +38,9 @@ bh_html_format(FILE *stream, const char *format, ...)
 }
 
 const char *
-bh_html_case_title(char *text, size_t text_bytes, const struct bh_case *which)
+bh_html_case_title(char *text, size_t text_bytes, const struct bh_session *session, const struct bh_case *which)
 {
-	const char *what = strcmp(which->pattern, "randread") == 0    ? "random reads"
-	                   : strcmp(which->pattern, "randwrite") == 0 ? "random writes"
-	                                                              : "70/30 reads/writes";
-	snprintf(text, text_bytes, "%s %s, depth %u", which->block_bytes == 512 ? "512 B" : "4 KiB", what,
-	         which->depth);
+	session->subject->case_title(text, text_bytes, which);
 	return text;
 }
 
@@ -56,17 +52,11 @@ page_head(const struct bh_session *session, FILE *stream)
 	                "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
 	                "<meta name=\"color-scheme\" content=\"light dark\">\n<title>Linux and the cell: ");
 	bh_html_text(stream, target->model);
-	fprintf(stream,
-	        "</title>\n<style>\n%s</style></head>\n<body><main>\n<h1>Linux and the cell on the same NVMe "
-	        "device</h1>\n",
-	        bh_html_style);
+	fprintf(stream, "</title>\n<style>\n%s</style></head>\n<body><main>\n<h1>%s</h1>\n", bh_html_style,
+	        session->subject->heading);
 	fprintf(stream, "<p class=\"sub\">");
 	bh_html_format(stream, "%s at %s, %s", target->model, target->address, session->started);
-	fprintf(stream,
-	        "</p>\n<p class=\"sub\"><b class=\"a\">A</b> is Linux's own NVMe driver, tuned to win. <b "
-	        "class=\"b\">B</b> "
-	        "is the cell: the driver in user space behind the IOMMU, on the same CPU. %u pairs of %g s, in turn."
-	        "</p>\n",
+	fprintf(stream, "</p>\n<p class=\"sub\">%s %u pairs of %g s, in turn.</p>\n", session->subject->sides,
 	        session->round_cnt, (double)session->duration_ns / 1e9);
 }
 
@@ -120,7 +110,7 @@ verdicts(const struct bh_session *session, FILE *stream)
 	fprintf(stream, head, "Criterion");
 	verdict_rows(session, false, stream);
 	fprintf(stream, "</table></div>\n");
-	if (session->machine.kind != BH_MACHINE_EMULATOR)
+	if (session->machine.kind != BH_MACHINE_EMULATOR || !session->subject->lab_goals)
 		return;
 	fprintf(stream, "<h2>Speed goals of the lab</h2>\n");
 	fprintf(stream, head, "Goal");
@@ -149,7 +139,7 @@ result_row(const struct bh_session *session, uint32_t idx, FILE *stream)
 	const struct bh_case *which = &session->cases[idx];
 	const struct bh_summary *summary = &session->summary[idx];
 	char title[64];
-	fprintf(stream, "<tr><td>%s", bh_html_case_title(title, sizeof(title), which));
+	fprintf(stream, "<tr><td>%s", bh_html_case_title(title, sizeof(title), session, which));
 	if (which->skip != BH_CASE_RUN) {
 		fprintf(stream, "</td><td colspan=\"8\" class=\"none\">%s</td></tr>\n", why[which->skip]);
 		return;
@@ -172,12 +162,14 @@ result_row(const struct bh_session *session, uint32_t idx, FILE *stream)
 static void
 results(const struct bh_session *session, FILE *stream)
 {
-	fprintf(stream, "<h2>Results</h2>\n<p>Medians of the pairs; below each the lowest and the highest. A ratio is "
-	                "made pair by "
-	                "pair; above 1 the cell is better.</p>\n<div class=\"scroll\"><table><tr><th></th>"
-	                "<th class=\"n a\">IOPS A</th><th class=\"n b\">IOPS B</th><th class=\"n\">B / A</th>"
-	                "<th class=\"n a\">p50 A</th><th class=\"n b\">p50 B</th>"
-	                "<th class=\"n a\">p99 A</th><th class=\"n b\">p99 B</th><th class=\"n\">A / B</th></tr>\n");
+	const char *unit = session->subject->rate_unit;
+	fprintf(stream,
+	        "<h2>Results</h2>\n<p>Medians of the pairs; below each the lowest and the highest. A ratio is made "
+	        "pair by pair; above 1 the cell is better.</p>\n<div class=\"scroll\"><table><tr><th></th>"
+	        "<th class=\"n a\">%s A</th><th class=\"n b\">%s B</th><th class=\"n\">B / A</th>"
+	        "<th class=\"n a\">p50 A</th><th class=\"n b\">p50 B</th>"
+	        "<th class=\"n a\">p99 A</th><th class=\"n b\">p99 B</th><th class=\"n\">A / B</th></tr>\n",
+	        unit, unit);
 	for (uint32_t i = 0; i < session->case_cnt; i++)
 		result_row(session, i, stream);
 	fprintf(stream, "</table></div>\n");
@@ -192,19 +184,21 @@ charts(const struct bh_session *session, FILE *stream)
 		cnt += session->summary[i].pair_cnt > 0;
 	if (cnt == 0)
 		return;
-	fprintf(stream, "<h2>I/Os per second</h2>\n<p class=\"small\">Bar: median. Dots: the runs. <b class=\"a\">A "
-	                "Linux</b>, <b "
-	                "class=\"b\">B cell</b>.</p>\n<figure class=\"bars\">");
+	fprintf(stream,
+	        "<h2>%s</h2>\n<p class=\"small\">Bar: median. Dots: the runs. <b class=\"a\">A Linux</b>, <b "
+	        "class=\"b\">B cell</b>.</p>\n<figure class=\"bars\">",
+	        session->subject->rate_heading);
 	bh_svg_bars(session, stream);
 	fprintf(stream,
-	        "</figure>\n<h2>Latency by percentile</h2>\n<p class=\"small\">From handing a request over to seeing "
-	        "its "
-	        "completion, both scales logarithmic. Thick: all runs of a side together; thin: each run. <b "
-	        "class=\"a\">A Linux</b>, <b class=\"b\">B cell</b>. Lower is better.</p>\n<div class=\"charts\">\n");
+	        "</figure>\n<h2>Latency by percentile</h2>\n<p class=\"small\">%s; both scales logarithmic. Thick: "
+	        "all runs of a side together; thin: each run. <b class=\"a\">A Linux</b>, <b class=\"b\">B cell</b>. "
+	        "Lower is better.</p>\n<div class=\"charts\">\n",
+	        session->subject->latency_about);
 	for (uint32_t i = 0; i < session->case_cnt; i++) {
 		if (session->summary[i].pair_cnt == 0)
 			continue;
-		fprintf(stream, "<figure><h3>%s%s</h3>", bh_html_case_title(title, sizeof(title), &session->cases[i]),
+		fprintf(stream, "<figure><h3>%s%s</h3>",
+		        bh_html_case_title(title, sizeof(title), session, &session->cases[i]),
 		        session->cases[i].reference ? " (cell alone)" : "");
 		bh_svg_latency(session, i, stream);
 		fprintf(stream, "</figure>\n");

@@ -24,7 +24,7 @@ static json_t *
 histogram_json(const struct bh_run *run)
 {
 	const struct bh_figures *figures = &run->figures;
-	if (run->side == BH_SIDE_LINUX)
+	if (figures->tsc_hz <= 0)
 		return json_pack("{s:s, s:s, s:o}", "scheme", "fio json+", "key", "middle of the bucket, ns", "bins",
 		                 bh_lat_json(&figures->hist));
 	return json_pack("{s:s, s:s, s:I, s:o}", "scheme", "bulkhead", "key", "lowest value of the bucket, cycles",
@@ -37,9 +37,8 @@ run_json(const struct bh_session *session, const struct bh_run *run)
 	const struct bh_figures *figures = &run->figures;
 	json_t *out = json_pack("{s:s, s:s, s:i, s:b, s:s*, s:s, s:s, s:b}", "case", session->cases[run->case_idx].name,
 	                        "side", run->side == BH_SIDE_LINUX ? "A" : "B", "round", (int)run->round, "tuning",
-	                        run->round == 0, "way",
-	                        run->side == BH_SIDE_LINUX ? bh_variants[run->variant_idx].name : NULL, "command",
-	                        run->command, "raw", run->raw, "ok", run->ok);
+	                        run->round == 0, "way", bh_way_name(session, run->variant_idx), "command", run->command,
+	                        "raw", run->raw, "ok", run->ok);
 	if (!run->ok) {
 		json_object_set_new(out, "failure", json_string(run->why_not));
 		return out;
@@ -49,7 +48,7 @@ run_json(const struct bh_session *session, const struct bh_run *run)
 	json_object_set_new(out, "ios", json_integer((json_int_t)figures->ios));
 	json_object_set_new(out, "latency_ns", latency_json(&figures->hist));
 	json_object_set_new(out, "histogram", histogram_json(run));
-	if (run->side == BH_SIDE_LINUX)
+	if (run->side == BH_SIDE_LINUX && figures->tsc_hz <= 0)
 		json_object_set_new(out, "cpu_percent",
 		                    json_pack("{s:f, s:f}", "user", figures->cpu_user, "system", figures->cpu_sys));
 	return out;
@@ -70,12 +69,6 @@ side_json(const struct bh_summary *summary, enum bh_side side)
 	                 spread_json(&summary->p50[side]), "p99_ns", spread_json(&summary->p99[side]));
 }
 
-static const char *
-way(uint32_t variant_idx)
-{
-	return variant_idx == BH_NO_VARIANT ? NULL : bh_variants[variant_idx].name;
-}
-
 static json_t *
 case_json(const struct bh_session *session, uint32_t idx)
 {
@@ -85,10 +78,11 @@ case_json(const struct bh_session *session, uint32_t idx)
 	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:s?, s:s?, s:s?, s:i, s:i, s:o, s:o, s:o, s:o}", "name",
 	                 which->name, "pattern", which->pattern, "block_bytes", (int)which->block_bytes, "depth",
 	                 (int)which->depth, "reference", which->reference, "not_measured", skip[which->skip],
-	                 "best_iops_way", way(session->best_iops[idx]), "best_p99_way", way(session->best_p99[idx]),
-	                 "complete_pairs", (int)summary->pair_cnt, "failed_runs", (int)summary->failed_cnt, "A",
-	                 side_json(summary, BH_SIDE_LINUX), "B", side_json(summary, BH_SIDE_CELL), "iops_ratio_B_to_A",
-	                 spread_json(&summary->iops_ratio), "p99_ratio_A_to_B", spread_json(&summary->p99_ratio));
+	                 "best_iops_way", bh_way_name(session, session->best_iops[idx]), "best_p99_way",
+	                 bh_way_name(session, session->best_p99[idx]), "complete_pairs", (int)summary->pair_cnt,
+	                 "failed_runs", (int)summary->failed_cnt, "A", side_json(summary, BH_SIDE_LINUX), "B",
+	                 side_json(summary, BH_SIDE_CELL), "iops_ratio_B_to_A", spread_json(&summary->iops_ratio),
+	                 "p99_ratio_A_to_B", spread_json(&summary->p99_ratio));
 }
 
 static json_t *
@@ -124,19 +118,23 @@ bh_report_json(const struct bh_session *session)
 		json_array_append_new(cases, case_json(session, i));
 	for (uint32_t i = 0; i < session->run_cnt; i++)
 		json_array_append_new(runs, run_json(session, &session->run[i]));
-	json_t *root = json_pack(
-	        "{s:s, s:i, s:s, s:f, s:b, s:s?, s:b, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:O, s:o}", "report",
-	        "bulkhead compare nvme", "schema", 1, "started", session->started, "seconds", session->seconds,
-	        "complete", session->failure.text[0] == '\0', "failure",
-	        session->failure.text[0] != '\0' ? session->failure.text : NULL, "device_given_back",
-	        session->given_back, "versions",
-	        json_pack("{s:s, s:s, s:s}", "bulkhead", BH_VERSION, "fio", session->fio_version, "kernel",
-	                  session->machine.kernel),
-	        "machine", bh_machine_json(&session->machine), "device", bh_target_json(&session->target),
-	        "figures_of_an_emulator", bh_session_emulated(session), "latency",
-	        "from handing the request over to seeing its completion: fio's lat, and the cell's submit to poll",
-	        "options", options_json(session), "settings", bh_restore_json(&session->restore), "verdicts",
-	        verdicts_json(session), "cases", cases, "notes", session->notes, "runs", runs);
+	json_t *root =
+	        json_pack("{s:s, s:i, s:s, s:f, s:b, s:s?, s:b, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:O, s:o}",
+	                  "report", session->subject->command, "schema", 1, "started", session->started, "seconds",
+	                  session->seconds, "complete", session->failure.text[0] == '\0', "failure",
+	                  session->failure.text[0] != '\0' ? session->failure.text : NULL, "device_given_back",
+	                  session->given_back, "versions",
+	                  json_pack("{s:s, s:s}", "bulkhead", BH_VERSION, "kernel", session->machine.kernel), "machine",
+	                  bh_machine_json(&session->machine), "figures_of_an_emulator", bh_session_emulated(session),
+	                  "latency", session->subject->latency_about, "options", options_json(session), "settings",
+	                  bh_restore_json(&session->restore), "verdicts", verdicts_json(session), "cases", cases,
+	                  "notes", session->notes, "runs", runs);
+	json_t *more = session->subject->describe(session);
+	if (root == NULL || json_object_update_recursive(root, more) != 0) {
+		json_decref(root);
+		root = NULL;
+	}
+	json_decref(more);
 	return root;
 }
 

@@ -8,11 +8,14 @@ static void
 print_head(const struct bh_session *session, FILE *stream)
 {
 	const struct bh_target *target = &session->target;
+	char rate[2][24];
 	fprintf(stream, "\n%s  %s  %s  (CPU %u%s, %u pairs of %g s)\n", target->address, target->model, target->disk,
 	        session->cpu, session->cpu_isolated ? ", isolated" : "", session->round_cnt,
 	        (double)session->duration_ns / 1e9);
+	snprintf(rate[0], sizeof(rate[0]), "%s A", session->subject->rate_unit);
+	snprintf(rate[1], sizeof(rate[1]), "%s B", session->subject->rate_unit);
 	fprintf(stream, "medians of the runs; in brackets the lowest and the highest pair\n\n");
-	fprintf(stream, "%-17s %9s %9s  %-18s %9s %9s  %-18s\n", "", "IOPS A", "IOPS B", "B / A", "p99 A", "p99 B",
+	fprintf(stream, "%-17s %9s %9s  %-18s %9s %9s  %-18s\n", "", rate[0], rate[1], "B / A", "p99 A", "p99 B",
 	        "A / B");
 }
 
@@ -73,9 +76,9 @@ print_case(const struct bh_session *session, uint32_t idx, FILE *stream)
 	fputc('\n', stream);
 	if (session->best_iops[idx] == BH_NO_VARIANT || which->reference)
 		return;
-	fprintf(stream, "%-17s A: %s", "", bh_variants[session->best_iops[idx]].name);
+	fprintf(stream, "%-17s A: %s", "", bh_way_name(session, session->best_iops[idx]));
 	if (session->best_p99[idx] != session->best_iops[idx])
-		fprintf(stream, "; p99 also from %s", bh_variants[session->best_p99[idx]].name);
+		fprintf(stream, "; p99 also from %s", bh_way_name(session, session->best_p99[idx]));
 	fputc('\n', stream);
 }
 
@@ -95,13 +98,14 @@ bh_report_text(const struct bh_session *session, FILE *stream)
 {
 	size_t i;
 	json_t *note;
+	char tools[256];
+	session->subject->tools_text(session, tools, sizeof(tools));
 	print_head(session, stream);
 	for (uint32_t j = 0; j < session->case_cnt; j++)
 		print_case(session, j, stream);
-	fprintf(stream, "\nA: Linux, fio %s, the best way of each row. B: the cell.\n\nGo or no-go:\n",
-	        session->fio_version);
+	fprintf(stream, "\nA: Linux, %s, the best way of each row. B: the cell.\n\nGo or no-go:\n", tools);
 	print_verdicts(session, false, stream);
-	if (session->machine.kind == BH_MACHINE_EMULATOR) {
+	if (session->machine.kind == BH_MACHINE_EMULATOR && session->subject->lab_goals) {
 		fprintf(stream, "Goals in the lab:\n");
 		print_verdicts(session, true, stream);
 	}

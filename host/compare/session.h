@@ -12,17 +12,22 @@
 #include "host/compare/stats.h"
 #include "host/compare/target.h"
 
-#define BH_RUNS_MAX     1024u
-#define BH_VERDICTS_MAX 16u
-#define BH_NO_VARIANT   UINT32_MAX
+#define BH_RUNS_MAX      1024u
+#define BH_VERDICTS_MAX  16u
+#define BH_NO_VARIANT    UINT32_MAX
+#define BH_GO_RATE_RATIO 1.5
+#define BH_GO_P99_RATIO  5.0
 #define BH_TRY_TWICE_NS                                                                                                \
 	UINT64_C(500000000) /* shorter tries, which --duration asks for, are a rehearsal: once is enough */
+
+struct bh_session;
+struct bh_run;
 
 enum bh_side { BH_SIDE_LINUX = 0, BH_SIDE_CELL = 1 };
 
 struct bh_run {
 	uint32_t case_idx;
-	uint32_t variant_idx; /* of bh_variants; BH_NO_VARIANT for the cell */
+	uint32_t variant_idx; /* of the subject's ways; BH_NO_VARIANT for the cell */
 	enum bh_side side;
 	uint32_t round; /* 1 ..; 0: a try while tuning */
 	bool ok;
@@ -31,6 +36,35 @@ struct bh_run {
 	char raw[64]; /* its output, below the report's folder */
 	struct bh_figures figures;
 };
+
+/* What a comparison is of: its words, and how one of its runs is made. */
+struct bh_subject {
+	const char *command;       /* "bulkhead compare nvme" */
+	const char *heading;       /* of the page */
+	const char *sides;         /* HTML: what A and B are */
+	const char *sides_text;    /* the same in a line */
+	const char *rate_unit;     /* "IOPS" */
+	const char *rate_heading;  /* "I/Os per second" */
+	const char *latency_about; /* what latency is */
+	const char *ways_about;    /* what was tried for A: "way of driving the device from Linux" */
+	const char *settings_about;
+	const char *commands_about; /* HTML: what running the commands by hand needs */
+	const char *emulator;       /* how to read an emulator's figures */
+	const char *virtual_device; /* the same where only the device is emulated; "" it never is */
+	bool lab_goals;
+	const char *(*way_name)(uint32_t variant_idx); /* of A; NULL behind the last */
+	/* fits - whether a way can be tried for a case; if not, *why_not says why, or is NULL where that needs no word */
+	bool (*fits)(const struct bh_session *session, uint32_t case_idx, uint32_t variant_idx, const char **why_not);
+	/* run - make one run, its output below run->raw; fills command, ok, why_not, figures. Return: 0; -ENOMEM. */
+	int (*run)(struct bh_session *session, struct bh_run *run, uint64_t duration_ns);
+	void (*judge)(struct bh_session *session); /* fills verdict[] */
+	void (*case_title)(char *text, size_t text_bytes, const struct bh_case *which);
+	void (*device_text)(const struct bh_session *session, char *text, size_t text_bytes);
+	void (*tools_text)(const struct bh_session *session, char *text, size_t text_bytes);
+	json_t *(*describe)(const struct bh_session *session); /* more members of report.json */
+};
+
+extern const struct bh_subject bh_subject_nvme;
 
 /* What the pairs of one case say. A pair counts only if both of its runs did well. */
 struct bh_summary {
@@ -51,6 +85,7 @@ struct bh_verdict {
 };
 
 struct bh_session {
+	const struct bh_subject *subject;
 	const struct bh_compare_options *options;
 	char report_dir[256];
 	char program[256]; /* this program: side B's command begins with it */
@@ -75,7 +110,7 @@ struct bh_session {
 
 	struct bh_case cases[BH_CASES_MAX];
 	uint32_t case_cnt;
-	uint32_t best_iops[BH_CASES_MAX], best_p99[BH_CASES_MAX]; /* of bh_variants, or BH_NO_VARIANT */
+	uint32_t best_iops[BH_CASES_MAX], best_p99[BH_CASES_MAX]; /* of the subject's ways, or BH_NO_VARIANT */
 	struct bh_run *run;                                       /* BH_RUNS_MAX of them */
 	uint32_t run_cnt;
 	struct bh_summary summary[BH_CASES_MAX];
@@ -83,6 +118,27 @@ struct bh_session {
 	uint32_t verdict_cnt;
 	json_t *notes; /* array of texts: what is worse than asked for */
 };
+
+/* bh_session_new - empty. Return: the session; NULL no memory. */
+struct bh_session *bh_session_new(const struct bh_subject *subject, const struct bh_compare_options *options);
+void bh_session_free(struct bh_session *session);
+
+/* bh_session_settings - CPU, rounds and times from the options; reads the machine. Return: 0; -EINVAL (E180); -EIO (E188). */
+BH_MUST_CHECK int bh_session_settings(struct bh_session *session, struct bh_error *error);
+
+/* bh_session_report_dir - the report's folder with raw/ in it. Return: 0; -errno (E188). */
+BH_MUST_CHECK int bh_session_report_dir(struct bh_session *session, struct bh_error *error);
+
+/*
+ * bh_round_linux, bh_round_cell - one round's runs of every case: A by the way with the highest rate, and by the one with the
+ * lowest p99 if that is another. Return: 0; -ENOMEM; -EINTR.
+ */
+BH_MUST_CHECK int bh_round_linux(struct bh_session *session, uint32_t round);
+BH_MUST_CHECK int bh_round_cell(struct bh_session *session, uint32_t round);
+
+/* bh_session_report - summarize, judge, write, and the table. Return: 0; -ENOMEM (E188); -EIO (E189). */
+BH_MUST_CHECK int bh_session_report(struct bh_session *session, FILE *table, struct bh_compare_outcome *out,
+                                    struct bh_error *error);
 
 /* A line for the report's notes. */
 BH_PRINTF(2, 3) void bh_session_note(struct bh_session *session, const char *format, ...);
@@ -102,8 +158,19 @@ BH_MUST_CHECK int bh_tune(struct bh_session *session);
 /* bh_summarize - fill summary[] from the runs. Return: 0; -ENOMEM. */
 BH_MUST_CHECK int bh_summarize(struct bh_session *session);
 
+/* bh_way_name - of a run's or a case's variant_idx; NULL: none, the cell. */
+const char *bh_way_name(const struct bh_session *session, uint32_t variant_idx);
+
+/* bh_last_words - the last line of a program's standard error that is no warning; "" nothing. */
+void bh_last_words(const char *err_path, char *out, size_t out_bytes);
+
 /* bh_judge - fill verdict[] from summary[]. Return: the whole: met only if every go/no-go criterion is. */
 enum bh_compare_verdict bh_judge(struct bh_session *session);
+
+/* For a subject's judge: a new verdict, and one case's ratio into it under a label ("depth 4"). */
+struct bh_verdict *bh_verdict_add(struct bh_session *session, const char *key, const char *title, bool goal);
+void bh_verdict_ratio(struct bh_verdict *verdict, const char *label, const struct bh_summary *summary,
+                      const struct bh_spread *ratio, double threshold, uint32_t round_cnt, bool *whole);
 
 /* Reports. Return: 0; -EIO. */
 void bh_report_text(const struct bh_session *session, FILE *stream);

@@ -5,9 +5,6 @@
 #include "host/compare/session.h"
 #include "host/compare/text.h"
 
-#define GO_IOPS_RATIO 1.5
-#define GO_P99_RATIO  5.0
-
 const char *
 bh_verdict_name(enum bh_compare_verdict state)
 {
@@ -15,8 +12,8 @@ bh_verdict_name(enum bh_compare_verdict state)
 	return name[state];
 }
 
-static struct bh_verdict *
-add(struct bh_session *session, const char *key, const char *title, bool goal)
+struct bh_verdict *
+bh_verdict_add(struct bh_session *session, const char *key, const char *title, bool goal)
 {
 	struct bh_verdict *verdict = &session->verdict[session->verdict_cnt++];
 	*verdict = (struct bh_verdict){.goal = goal};
@@ -25,26 +22,20 @@ add(struct bh_session *session, const char *key, const char *title, bool goal)
 	return verdict;
 }
 
-static bool
-random_read_4k(const struct bh_case *which)
-{
-	return strcmp(which->pattern, "randread") == 0 && which->block_bytes == 4096 && !which->reference;
-}
-
 /* Adds one case's figure to a criterion: a missed one decides, one that was not measured whole keeps it from being met. */
-static void
-judge_ratio(struct bh_verdict *verdict, const struct bh_case *which, const struct bh_summary *summary,
-            const struct bh_spread *ratio, double threshold, uint32_t round_cnt, bool *whole)
+void
+bh_verdict_ratio(struct bh_verdict *verdict, const char *label, const struct bh_summary *summary,
+                 const struct bh_spread *ratio, double threshold, uint32_t round_cnt, bool *whole)
 {
 	char median[16], min[16], max[16];
 	if (ratio->cnt == 0) {
-		(void)bh_text_add(verdict->value, sizeof(verdict->value), "%sdepth %u: no complete pair",
-		                  verdict->value[0] != '\0' ? "; " : "", which->depth);
+		(void)bh_text_add(verdict->value, sizeof(verdict->value), "%s%s: no complete pair",
+		                  verdict->value[0] != '\0' ? "; " : "", label);
 		*whole = false;
 		return;
 	}
-	(void)bh_text_add(verdict->value, sizeof(verdict->value), "%sdepth %u: %s (%s to %s)",
-	                  verdict->value[0] != '\0' ? "; " : "", which->depth,
+	(void)bh_text_add(verdict->value, sizeof(verdict->value), "%s%s: %s (%s to %s)",
+	                  verdict->value[0] != '\0' ? "; " : "", label,
 	                  bh_text_ratio(median, sizeof(median), ratio->median),
 	                  bh_text_ratio(min, sizeof(min), ratio->min), bh_text_ratio(max, sizeof(max), ratio->max));
 	if (ratio->median < threshold)
@@ -56,124 +47,12 @@ judge_ratio(struct bh_verdict *verdict, const struct bh_case *which, const struc
 	}
 }
 
-/* Over every depth of 4 KiB random reads (depth 0), or one. */
-static void
-judge_random_reads(struct bh_session *session, struct bh_verdict *verdict, bool p99, double threshold, uint32_t depth)
-{
-	bool whole = true, any = false;
-	for (uint32_t i = 0; i < session->case_cnt; i++) {
-		const struct bh_summary *summary = &session->summary[i];
-		if (!random_read_4k(&session->cases[i]) || (depth != 0 && session->cases[i].depth != depth))
-			continue;
-		any = true;
-		judge_ratio(verdict, &session->cases[i], summary, p99 ? &summary->p99_ratio : &summary->iops_ratio,
-		            threshold, session->round_cnt, &whole);
-	}
-	if (verdict->state != BH_COMPARE_MISSED)
-		verdict->state = any && whole ? BH_COMPARE_MET : BH_COMPARE_NOT_MEASURED;
-	if (session->target.file) {
-		verdict->state = BH_COMPARE_NOT_MEASURED;
-		(void)bh_text_add(verdict->value, sizeof(verdict->value),
-		                  "; a rehearsal: the two sides had no device in "
-		                  "common");
-	}
-}
-
-static void
-judge_iommu(struct bh_session *session)
-{
-	struct bh_verdict *verdict = add(session, "iommu", "An IOMMU is enforced while the cell has the device", false);
-	snprintf(verdict->threshold, sizeof(verdict->threshold), "yes");
-	snprintf(verdict->value, sizeof(verdict->value), "%s",
-	         session->iommu[0] != '\0' ? session->iommu : "the cell never had the device");
-	if (session->iommu[0] != '\0' && !session->target.file)
-		verdict->state = session->iommu_enforced ? BH_COMPARE_MET : BH_COMPARE_MISSED;
-}
-
-static void
-judge_escape(struct bh_session *session)
-{
-	struct bh_verdict *verdict = add(session, "dma_escape", "No DMA leaves the cell's memory", false);
-	const struct bh_proof *proof = &session->proof;
-	snprintf(verdict->threshold, sizeof(verdict->threshold), "none, in bulkhead prove-iommu");
-	if (proof->ran)
-		verdict->state = proof->held ? BH_COMPARE_MET : BH_COMPARE_MISSED;
-	snprintf(verdict->value, sizeof(verdict->value), "%s",
-	         proof->text[0] != '\0' ? proof->text : "prove-iommu was not run: add --prove");
-}
-
-static void
-judge_reference(struct bh_session *session, uint32_t depth, double threshold)
-{
-	char key[32], title[96], text[3][24];
-	snprintf(key, sizeof(key), "reference_d%u", depth);
-	snprintf(title, sizeof(title), "512-byte random reads, depth %u, cell alone", depth);
-	struct bh_verdict *verdict = add(session, key, title, true);
-	snprintf(verdict->threshold, sizeof(verdict->threshold), "at least %s IOPS",
-	         bh_text_rate(text[0], sizeof(text[0]), threshold));
-	snprintf(verdict->value, sizeof(verdict->value), "not run");
-	for (uint32_t i = 0; i < session->case_cnt; i++) {
-		const struct bh_spread *iops = &session->summary[i].iops[BH_SIDE_CELL];
-		if (!session->cases[i].reference || session->cases[i].depth != depth)
-			continue;
-		if (session->cases[i].skip != BH_CASE_RUN)
-			snprintf(verdict->value, sizeof(verdict->value), "the device's blocks are %u bytes",
-			         session->target.lba_bytes);
-		if (iops->cnt == 0)
-			continue;
-		snprintf(verdict->value, sizeof(verdict->value), "%s IOPS (%s to %s)",
-		         bh_text_rate(text[0], sizeof(text[0]), iops->median),
-		         bh_text_rate(text[1], sizeof(text[1]), iops->min),
-		         bh_text_rate(text[2], sizeof(text[2]), iops->max));
-		if (iops->median < threshold)
-			verdict->state = BH_COMPARE_MISSED;
-		else if (iops->cnt == session->round_cnt)
-			verdict->state = BH_COMPARE_MET;
-	}
-	if (session->target.file)
-		verdict->state = BH_COMPARE_NOT_MEASURED;
-}
-
-/* The lab's goals are about the lab: elsewhere they are not shown. */
-static void
-judge_lab(struct bh_session *session)
-{
-	static const struct {
-		uint32_t depth;
-		double iops, p99, reference_iops;
-	} goal[] = {{1, 3, 5, 30e3}, {32, 5, 5, 78e3}};
-	char key[32], title[96];
-	for (size_t i = 0; i < BH_ARRAY_CNT(goal); i++) {
-		snprintf(key, sizeof(key), "lab_iops_d%u", goal[i].depth);
-		snprintf(title, sizeof(title), "Throughput, 4 KiB random reads, depth %u", goal[i].depth);
-		struct bh_verdict *verdict = add(session, key, title, true);
-		snprintf(verdict->threshold, sizeof(verdict->threshold), "at least %g times", goal[i].iops);
-		judge_random_reads(session, verdict, false, goal[i].iops, goal[i].depth);
-		snprintf(key, sizeof(key), "lab_p99_d%u", goal[i].depth);
-		snprintf(title, sizeof(title), "p99, 4 KiB random reads, depth %u", goal[i].depth);
-		verdict = add(session, key, title, true);
-		snprintf(verdict->threshold, sizeof(verdict->threshold), "at least %g times lower", goal[i].p99);
-		judge_random_reads(session, verdict, true, goal[i].p99, goal[i].depth);
-		judge_reference(session, goal[i].depth, goal[i].reference_iops);
-	}
-}
-
 enum bh_compare_verdict
 bh_judge(struct bh_session *session)
 {
 	enum bh_compare_verdict whole = BH_COMPARE_MET;
 	session->verdict_cnt = 0;
-	struct bh_verdict *verdict = add(session, "throughput", "Throughput of the cell, 4 KiB random reads", false);
-	snprintf(verdict->threshold, sizeof(verdict->threshold), "at least %g times, at each depth", GO_IOPS_RATIO);
-	judge_random_reads(session, verdict, false, GO_IOPS_RATIO, 0);
-	verdict = add(session, "p99", "p99 latency of the cell, 4 KiB random reads", false);
-	snprintf(verdict->threshold, sizeof(verdict->threshold), "at least %g times lower, at each depth",
-	         GO_P99_RATIO);
-	judge_random_reads(session, verdict, true, GO_P99_RATIO, 0);
-	judge_iommu(session);
-	judge_escape(session);
-	if (session->machine.kind == BH_MACHINE_EMULATOR)
-		judge_lab(session);
+	session->subject->judge(session);
 	for (uint32_t i = 0; i < session->verdict_cnt; i++) {
 		if (session->verdict[i].goal || whole == BH_COMPARE_MISSED)
 			continue;

@@ -12,6 +12,7 @@ fake_open(void)
 	struct bh_session *session = calloc(1, sizeof(*session));
 	if (session == NULL)
 		abort();
+	session->subject = &bh_subject_nvme;
 	session->options = &options;
 	session->run = calloc(BH_RUNS_MAX, sizeof(*session->run));
 	session->notes = json_array();
