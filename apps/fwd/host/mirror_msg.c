@@ -226,7 +226,7 @@ int
 fwd_nl_parse(const struct nlmsghdr *message, struct fwd_nl_event *out)
 {
 	memset(out, 0, offsetof(struct fwd_nl_event, route.hop[1]));
-	out->replace = (message->nlmsg_flags & NLM_F_REPLACE) != 0;
+	out->replace = (message->nlmsg_flags & (NLM_F_REPLACE | NLM_F_EXCL)) != 0;
 	out->append = (message->nlmsg_flags & NLM_F_APPEND) != 0;
 	switch (message->nlmsg_type) {
 	case RTM_DELLINK:

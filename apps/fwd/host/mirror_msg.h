@@ -124,8 +124,9 @@ struct fwd_nl_netconf {
 
 struct fwd_nl_event {
 	enum fwd_nl_kind kind;
-	bool deleted;         /* RTM_DEL..., else RTM_NEW... */
-	bool replace, append; /* NLM_F_REPLACE, NLM_F_APPEND */
+	bool deleted; /* RTM_DEL..., else RTM_NEW... */
+	bool replace; /* NLM_F_REPLACE, or NLM_F_EXCL: now there is no other of its key, or one less */
+	bool append;  /* NLM_F_APPEND */
 	union {
 		struct fwd_nl_link link;
 		struct fwd_nl_address address;

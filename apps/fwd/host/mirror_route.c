@@ -4,7 +4,8 @@
  * Linux allows several of those:
  *
  *   IPv4   `ip route append` and `prepend` put a route with other hops behind or before the first.
- *   IPv6   routes with gateways are one route with several hops: a new one adds its hops, a deletion takes some away.
+ *   IPv6   routes with gateways are one route with several hops: a message of a new hop has all of them (since Linux
+ *          4.11), one of a deletion those that go.
  *          Routes without (fe80::/64 of each link) stand side by side, in the order in which they came.
  */
 #include <errno.h>
@@ -177,17 +178,6 @@ hops_sort(struct fwd_nl_route *route)
 		qsort(route->hop, route->hop_cnt, sizeof(route->hop[0]), hop_order);
 }
 
-/* The message's hops, and those that the route has beside them. */
-static void
-hops_add(struct fwd_nl_route *said, const struct fwd_rib_hops *had)
-{
-	for (uint32_t i = 0; i < had->hop_cnt && said->hop_cnt < FWD_NL_HOPS_MAX; i++) {
-		if (!has_hop(said->hop, said->hop_cnt, &had->hop[i]))
-			said->hop[said->hop_cnt++] = had->hop[i];
-	}
-	hops_sort(said);
-}
-
 /* What is left of the route's hops without the message's: then it is not gone. */
 static void
 hops_take_away(struct fwd_nl_event *event, const struct fwd_rib_hops *had)
@@ -211,6 +201,7 @@ struct candidates {
 	struct fwd_rib_item *joining; /* IPv6: to which its hops can be added */
 	struct fwd_rib_item *first;   /* that is there */
 	struct fwd_rib_item *unseen;  /* that the dump did not have yet; may be gone */
+	struct fwd_rib_item *gone;    /* that a dump did not have: an event may yet say why */
 };
 
 static void
@@ -226,6 +217,8 @@ candidates_find(const struct fwd_rib_table *table, const struct fwd_nl_event *ev
 			out->same = item;
 		if (item->seen != table->dump && out->unseen == NULL)
 			out->unseen = item;
+		if (gone && out->gone == NULL)
+			out->gone = item;
 		if (gone)
 			continue;
 		if (route_joins(route_of(item)) && out->joining == NULL)
@@ -243,6 +236,10 @@ dump_put(struct fwd_rib *rib, enum fwd_rib_class class, struct fwd_nl_event *eve
 	return fwd_rib_put(rib, class, item, event, FWD_RIB_DUMP);
 }
 
+/*
+ * What the message replaces: if the new one is known already, a dump was ahead of this event, and what it replaces is
+ * still there beside it.
+ */
 static int
 event_new(struct fwd_rib *rib, enum fwd_rib_class class, struct fwd_nl_event *event, const struct candidates *found)
 {
@@ -250,13 +247,18 @@ event_new(struct fwd_rib *rib, enum fwd_rib_class class, struct fwd_nl_event *ev
 	struct fwd_rib_item *item = found->same;
 	bool joins = hops_join(&said->prefix, said->nh_id, said->hop, said->hop_cnt);
 	event->append |= class == FWD_RIB_ROUTE6;
-	if (item == NULL && event->replace)
-		item = joins && found->joining != NULL ? found->joining : found->first;
-	else if (item == NULL && joins && found->joining != NULL) {
-		item = found->joining;
-		hops_add(said, route_of(item)->hops);
+	if (item == NULL && joins && found->joining != NULL)
+		item = found->joining; /* a message has all hops of its route */
+	else if (item == NULL && event->replace)
+		item = found->first;
+	else if (item != NULL && event->replace && found->first != NULL && found->first != item) {
+		event->deleted = true;
+		int err = fwd_rib_put(rib, class, found->first, event, FWD_RIB_EVENT);
+		event->deleted = false;
+		if (err != 0)
+			return err;
 	}
-	return fwd_rib_put(rib, class, item, event, FWD_RIB_EVENT);
+	return fwd_rib_put(rib, class, item != NULL ? item : found->gone, event, FWD_RIB_EVENT);
 }
 
 static int
@@ -268,7 +270,9 @@ event_del(struct fwd_rib *rib, enum fwd_rib_class class, struct fwd_nl_event *ev
 		item = found->joining;
 		hops_take_away(event, route_of(item)->hops);
 	}
-	if (item == NULL && found->first != NULL)
+	if (item == NULL && found->first == NULL)
+		item = found->gone;
+	else if (item == NULL)
 		rib->want_dump = true; /* it speaks of a route of which we never heard */
 	return item == NULL ? 0 : fwd_rib_put(rib, class, item, event, FWD_RIB_EVENT);
 }

@@ -265,17 +265,24 @@ test_one_hop_of_linux_makes_all_linuxs(void **state)
 	assert_true(rib.want_dump);
 }
 
-/* Kernels before 4.11, and `ip -6 route append`: a message for each hop of one route. */
+static void
+via6_both(uint16_t type, uint16_t flags)
+{
+	nl_route(&build, type, flags, AF_INET6, net6, 48, 1024);
+	uint32_t nest = nl_nest(&build, RTA_MULTIPATH);
+	nl_hop(&build, P0, 1, (const uint8_t[16]){0xfe, 0x80, [15] = 1}, 16);
+	nl_hop(&build, P1, 1, (const uint8_t[16]){0xfe, 0x80, [15] = 2}, 16);
+	nl_nest_end(&build, nest);
+	feed(FWD_RIB_EVENT);
+}
+
+/* `ip -6 route append` tells all hops, a deletion only those that go. */
 static void
 test_ipv6_hops_one_by_one(void **state)
 {
 	via6(RTM_NEWROUTE, NLM_F_CREATE, P0, 1);
 	feed(FWD_RIB_EVENT);
-	via6(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, P1, 2);
-	feed(FWD_RIB_EVENT);
-	assert_int_equal(told(6)->hop_cnt, 2);
-	via6(RTM_NEWROUTE, NLM_F_CREATE, P1, 2); /* said again */
-	feed(FWD_RIB_EVENT);
+	via6_both(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND);
 	assert_int_equal(told(6)->hop_cnt, 2);
 	via6(RTM_DELROUTE, 0, P0, 1);
 	feed(FWD_RIB_EVENT);
@@ -285,6 +292,9 @@ test_ipv6_hops_one_by_one(void **state)
 	assert_true(goes_to(6, 3));
 	via6(RTM_DELROUTE, 0, P0, 3);
 	feed(FWD_RIB_EVENT);
+	assert_null(told(6));
+	via6_both(RTM_NEWROUTE, NLM_F_CREATE);
+	via6_both(RTM_DELROUTE, 0);
 	assert_null(told(6));
 }
 
