@@ -111,8 +111,12 @@ bh_queues_stopped(struct bh_port *port)
 {
 	bool all = true;
 	for (uint32_t i = 0; i < port->info.queue_cnt; i++) {
-		if (bh_queue_state(port, i) == BH_QUEUE_STOPPING && port->queue_core[i] == bh_core_idx())
+		uint32_t state = bh_queue_state(port, i);
+		if (state == BH_QUEUE_STOPPING && port->queue_core[i] == bh_core_idx())
 			drain(port->queue[i]);
+		else if (state ==
+		         BH_QUEUE_LEFT) /* its core is not at it any more; what was in it goes back to that core */
+			port->driver->drain(port->queue[i]);
 		all &= bh_queue_state(port, i) != BH_QUEUE_STOPPING;
 	}
 	return all;

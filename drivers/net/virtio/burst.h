@@ -31,6 +31,15 @@ used_skip(struct bh_virtq *vq, uint16_t cnt, bool packed)
 		vq->used_idx = (uint16_t)(vq->used_idx + cnt);
 }
 
+/* How many buffers the frame in this packet says that it takes; one that cannot be is taken as one and dropped there. */
+BH_INLINE uint16_t
+bh_virtio_pieces_of(const struct virtio_queue *queue, const struct bh_pkt *pkt)
+{
+	const volatile struct virtio_net_hdr *header =
+	        (const volatile struct virtio_net_hdr *)(const void *)(pkt->data - VIRTIO_NET_HDR_BYTES);
+	return queue->mergeable ? header->num_buffers : 1;
+}
+
 /* The device used what it was not given, or its index jumped: nothing of the queue can be trusted any more. */
 BH_INLINE void
 device_lies(struct virtio_queue *queue)

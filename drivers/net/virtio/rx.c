@@ -133,15 +133,6 @@ rx_chain(struct virtio_queue *queue, uint16_t ready, uint16_t piece_cnt, bool pa
 	return (uint16_t)cnt;
 }
 
-/* How many buffers the frame in this packet says that it takes; one that cannot be is taken as one and dropped there. */
-BH_INLINE uint16_t
-pieces_of(const struct virtio_queue *queue, const struct bh_pkt *pkt)
-{
-	const volatile struct virtio_net_hdr *header =
-	        (const volatile struct virtio_net_hdr *)(const void *)(pkt->data - VIRTIO_NET_HDR_BYTES);
-	return queue->mergeable ? header->num_buffers : 1;
-}
-
 static bool
 pieces_are_bad(struct virtio_queue *queue, uint16_t piece_cnt)
 {
@@ -298,7 +289,7 @@ rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, boo
 			device_lies(queue);
 			break;
 		}
-		uint16_t piece_cnt = pieces_of(queue, pkt);
+		uint16_t piece_cnt = bh_virtio_pieces_of(queue, pkt);
 		if (BH_UNLIKELY(piece_cnt != 1)) {
 			if (!pieces_are_bad(queue, piece_cnt)) {
 				uint16_t done = rx_chain(queue, ready, piece_cnt, packed, &pkt);

@@ -163,9 +163,7 @@ tx_chain_packed(struct virtio_queue *queue, struct bh_pkt *pkt)
 	uint16_t first_flags = vq->avail_flags | (seg != NULL ? VIRTQ_DESC_F_NEXT : 0);
 	uint32_t first_len = apart ? VIRTIO_NET_HDR_BYTES : VIRTIO_NET_HDR_BYTES + pkt->len_bytes;
 	first->addr = (uintptr_t)header;
-	vq->avail_idx = (vq->avail_idx + 1) & vq->mask;
-	if (vq->avail_idx == 0)
-		vq->avail_flags ^= VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED;
+	bh_virtq_packed_skip(vq);
 	for (; seg != NULL; seg = seg->next, cnt++)
 		bh_virtq_packed_give(vq, (uintptr_t)seg->data, seg->len_bytes, id,
 		                     seg->next != NULL ? VIRTQ_DESC_F_NEXT : 0);
@@ -176,11 +174,12 @@ tx_chain_packed(struct virtio_queue *queue, struct bh_pkt *pkt)
 	vq->free_cnt = (uint16_t)(vq->free_cnt - cnt);
 }
 
-/* Return: descriptors that the frame takes. */
+/* Return: descriptors that the frame takes, once the tag that it asks for is in it. */
 BH_INLINE uint32_t
 tx_desc_cnt(const struct bh_pkt *pkt)
 {
-	uint32_t header_apart = pkt->data - pkt->buf < (ptrdiff_t)VIRTIO_NET_HDR_BYTES;
+	uint32_t tag_bytes = pkt->flags & BH_PKT_VLAN ? BH_VLAN_TAG_BYTES : 0;
+	uint32_t header_apart = bh_pkt_headroom(pkt) < VIRTIO_NET_HDR_BYTES + tag_bytes;
 	return (BH_LIKELY(pkt->next == NULL) ? 1u : pkt->seg_cnt) + header_apart;
 }
 
@@ -307,12 +306,48 @@ bh_virtio_packed_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uin
 	return tx_burst(queue, pkts, cnt, true);
 }
 
-/* Receive buffers are no frames; what was to be sent and is not known to be sent is counted. */
+/* What the device said it has sent before it was reset, it has sent. Up to the first entry that cannot be. */
+static void
+tx_take_sent(struct virtio_queue *queue, bool packed)
+{
+	struct bh_virtq *vq = &queue->tx;
+	uint16_t ready = packed ? 0 : bh_virtq_split_ready(vq);
+	struct virtq_used_elem elem;
+	if (ready > vq->size)
+		return;
+	while (used_at(vq, 0, ready, packed, &elem) && elem.id < vq->size && vq->slot[elem.id] != NULL) {
+		bh_pkt_free(vq->slot[elem.id]);
+		vq->slot[elem.id] = NULL;
+		used_skip(vq, packed ? vq->chain_cnt[elem.id] : 1, packed);
+		ready = packed ? ready : (uint16_t)(ready - 1);
+	}
+}
+
+/* Frames that the device has received and nobody has taken, as far as it can be believed. */
+static uint32_t
+rx_count_frames(const struct virtio_queue *queue, bool packed)
+{
+	const struct bh_virtq *vq = &queue->rx;
+	uint16_t ready = packed ? vq->size : bh_virtq_split_ready(vq);
+	uint32_t at = 0, cnt = 0;
+	struct virtq_used_elem elem;
+	while (at < BH_MIN(ready, vq->size) && used_at(vq, (uint16_t)at, ready, packed, &elem) && elem.id < vq->size &&
+	       vq->slot[elem.id] != NULL) {
+		uint16_t piece_cnt = bh_virtio_pieces_of(queue, vq->slot[elem.id]);
+		at += BH_MAX(piece_cnt, (uint16_t)1);
+		cnt++;
+	}
+	return cnt;
+}
+
+/* Receive buffers are no frames; what was received and not taken, or to be sent and is not known to be sent, is counted. */
 void
 bh_virtio_drain(struct bh_port_queue *base)
 {
 	struct virtio_queue *queue = virtio_queue_of(base);
 	struct bh_pkt *pkt;
+	tx_take_sent(queue, queue->tx.packed);
+	bh_counter_add(base->drop[BH_DROP_RESET], rx_count_frames(queue, queue->rx.packed));
 	while ((pkt = bh_virtq_take(&queue->rx)) != NULL) {
 		pkt->next = NULL;
 		bh_pkt_free(pkt);

@@ -170,6 +170,15 @@ bh_virtq_packed_word(uint32_t len, uint16_t id, uint16_t flags)
 	return len | (uint64_t)id << 32 | (uint64_t)flags << 48;
 }
 
+/* bh_virtq_packed_skip - the next position, whose descriptor is given later (the first of a chain) */
+BH_INLINE void
+bh_virtq_packed_skip(struct bh_virtq *vq)
+{
+	vq->avail_idx = (vq->avail_idx + 1) & vq->mask;
+	if (vq->avail_idx == 0)
+		vq->avail_flags ^= VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED;
+}
+
 /* bh_virtq_packed_give - one descriptor at the next position. Orders: its address before its flags (2.8.21). */
 BH_INLINE void
 bh_virtq_packed_give(struct bh_virtq *vq, uint64_t addr, uint32_t len, uint16_t id, uint16_t flags)
@@ -178,9 +187,7 @@ bh_virtq_packed_give(struct bh_virtq *vq, uint64_t addr, uint32_t len, uint16_t 
 	desc->addr = addr;
 	bh_dma_wmb();
 	*(volatile uint64_t *)(void *)&desc->len = bh_virtq_packed_word(len, id, flags | vq->avail_flags);
-	vq->avail_idx = (vq->avail_idx + 1) & vq->mask;
-	if (vq->avail_idx == 0)
-		vq->avail_flags ^= VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED;
+	bh_virtq_packed_skip(vq);
 }
 
 #endif
