@@ -44,10 +44,11 @@ softdev_net_usage(FILE *stream)
 	      "  --ring packed|split        offer packed rings (default) or not\n"
 	      "  --no-mergeable             offer no mergeable receive buffers\n"
 	      "  --no-offload               offer no checksum offload\n"
-	      "  --fault KIND[@N]           lie to the client every N-th frame (default 1000): long-length, "
-	      "short-length,\n"
-	      "                             bad-id, index-jump, bad-count, bad-header, tx-bad-id, tx-twice, "
-	      "needs-reset\n"
+	      "  --fault KIND[@N][+A][xT]   lie to the client every N-th frame (default 1000), after the first A, T "
+	      "times;\n"
+	      "                             again for more rules: long-length, short-length, bad-id, index-jump,\n"
+	      "                             bad-count, bad-header, tx-bad-id, tx-twice, needs-reset; change-length,\n"
+	      "                             change-id, change-header: true when shown, then back and forth\n"
 	      "  --cpu N                    run on this CPU\n"
 	      "  --yield                    give the CPU away when idle\n",
 	      stream);
@@ -124,17 +125,15 @@ option_end(struct options *options, bool is_fd, const char *text)
 static int
 option_fault(const char *text, struct vnet_model_config *config)
 {
-	char name[32];
-	uint64_t every = FAULT_EVERY;
-	const char *at = strchr(text, '@');
-	size_t len = at != NULL ? (size_t)(at - text) : strlen(text);
-	snprintf(name, sizeof(name), "%.*s", (int)len, text);
-	config->fault = vnet_fault_find(name);
-	if (config->fault == VNET_FAULT_CNT)
-		return softdev_usage_error("--fault %s: no such kind; --help lists them", text);
-	if (at != NULL && (!softdev_parse_number(at + 1, UINT32_MAX, &every) || every == 0))
-		return softdev_usage_error("--fault %s: behind @ a number from 1 on was meant", text);
-	config->fault_every = (uint32_t)every;
+	struct vnet_fault_rule rule[VNET_FAULT_RULES_MAX];
+	char error[160];
+	int cnt = vnet_fault_parse(text, FAULT_EVERY, rule, error, sizeof(error));
+	if (cnt < 0)
+		return softdev_usage_error("--fault: %s; --help lists the kinds", error);
+	if ((uint32_t)cnt > VNET_FAULT_RULES_MAX - config->rule_cnt)
+		return softdev_usage_error("--fault: at most %u rules", VNET_FAULT_RULES_MAX);
+	memcpy(config->rule + config->rule_cnt, rule, (size_t)cnt * sizeof(rule[0]));
+	config->rule_cnt += (uint32_t)cnt;
 	return 0;
 }
 

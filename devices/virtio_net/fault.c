@@ -14,6 +14,9 @@ static const char *const names[VNET_FAULT_CNT] = {
         [VNET_FAULT_TX_BAD_ID] = "tx-bad-id",
         [VNET_FAULT_TX_TWICE] = "tx-twice",
         [VNET_FAULT_NEEDS_RESET] = "needs-reset",
+        [VNET_FAULT_CHANGE_LENGTH] = "change-length",
+        [VNET_FAULT_CHANGE_ID] = "change-id",
+        [VNET_FAULT_CHANGE_HEADER] = "change-header",
 };
 
 const char *
@@ -31,16 +34,26 @@ vnet_fault_find(const char *name)
 	return (enum vnet_fault)i;
 }
 
+/* The first rule whose turn it is counts. */
 enum vnet_fault
 vnet_fault_draw(struct vnet_model *m, bool transmit)
 {
-	enum vnet_fault fault = m->config.fault;
-	bool is_transmit = fault == VNET_FAULT_TX_BAD_ID || fault == VNET_FAULT_TX_TWICE;
-	if (fault == VNET_FAULT_NONE || is_transmit != transmit || --m->fault_left != 0)
+	if (BH_LIKELY(m->config.rule_cnt == 0))
 		return VNET_FAULT_NONE;
-	m->fault_left = m->config.fault_every;
-	m->stats.fault_cnt++;
-	return fault;
+	uint64_t frame_cnt = ++m->frame_cnt[transmit];
+	for (uint32_t i = 0; i < m->config.rule_cnt; i++) {
+		const struct vnet_fault_rule *rule = &m->config.rule[i];
+		bool is_transmit = rule->fault == VNET_FAULT_TX_BAD_ID || rule->fault == VNET_FAULT_TX_TWICE;
+		if (is_transmit != transmit || frame_cnt <= rule->after ||
+		    (frame_cnt - rule->after) % rule->every != 0 ||
+		    (rule->times != 0 && m->fired_cnt[i] == rule->times))
+			continue;
+		m->fired_cnt[i]++;
+		m->stats.fault_cnt++;
+		m->stats.fault_kind_cnt[rule->fault]++;
+		return rule->fault;
+	}
+	return VNET_FAULT_NONE;
 }
 
 void
@@ -50,6 +63,64 @@ vnet_fault_header(enum vnet_fault fault, struct virtio_net_hdr *header)
 		header->num_buffers = 0xffff;
 	if (fault == VNET_FAULT_BAD_HEADER)
 		header->gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+}
+
+static void
+change_begin(struct vnet_model *m, volatile void *at, uint32_t width_bytes, uint32_t now, uint32_t other)
+{
+	m->change.left = VNET_CHANGE_CNT;
+	m->change.at = at;
+	m->change.width_bytes = width_bytes;
+	m->change.now = now;
+	m->change.other = other;
+}
+
+void
+vnet_fault_change_header(struct vnet_model *m, enum vnet_fault fault, uint8_t *to)
+{
+	uint16_t first;
+	if (BH_LIKELY(fault != VNET_FAULT_CHANGE_HEADER) || (uintptr_t)to % sizeof(first) != 0)
+		return;
+	memcpy(&first, to, sizeof(first)); /* flags and gso_type */
+	change_begin(m, to, sizeof(first), first, first | VIRTIO_NET_HDR_GSO_TCPV6 << 8);
+}
+
+/* The used entry that vnet_chain_done() is about to write. */
+static void
+change_used(struct vnet_model *m, struct vnet_queue *q, enum vnet_fault fault, uint16_t id, uint32_t len_bytes)
+{
+	bool of_length = fault == VNET_FAULT_CHANGE_LENGTH;
+	uint32_t now = of_length ? len_bytes : id, other = of_length ? len_bytes + 0x10000u : id + q->size + 7u;
+	if (q->packed) {
+		volatile struct virtq_packed_desc *desc =
+		        (volatile struct virtq_packed_desc *)(void *)q->addr[0] + q->used_idx;
+		if (of_length)
+			change_begin(m, &desc->len, sizeof(desc->len), now, other);
+		else
+			change_begin(m, &desc->id, sizeof(desc->id), now, other);
+		return;
+	}
+	volatile struct virtq_used *used = (volatile void *)q->addr[2];
+	volatile struct virtq_used_elem *elem = &used->ring[q->used_idx % q->size];
+	change_begin(m, of_length ? &elem->len : &elem->id, sizeof(elem->len), now, other);
+}
+
+/* Not where somebody has written since. */
+void
+vnet_fault_change_go_on(struct vnet_model *m)
+{
+	uint32_t before = m->change.now, there;
+	m->change.left--;
+	m->change.now = m->change.other;
+	m->change.other = before;
+	there = m->change.width_bytes == 4 ? *(volatile uint32_t *)(volatile void *)m->change.at
+	                                   : *(volatile uint16_t *)(volatile void *)m->change.at;
+	if (there != before)
+		m->change.left = 0;
+	else if (m->change.width_bytes == 4)
+		*(volatile uint32_t *)(volatile void *)m->change.at = m->change.now;
+	else
+		*(volatile uint16_t *)(volatile void *)m->change.at = (uint16_t)m->change.now;
 }
 
 /* In place of vnet_chain_done(): the client is told something else than what was done. */
@@ -79,6 +150,10 @@ vnet_fault_used(struct vnet_model *m, struct vnet_queue *q, enum vnet_fault faul
 			id ^= 1;
 		else
 			vnet_chain_done(m, q, id, desc_cnt, len_bytes);
+		break;
+	case VNET_FAULT_CHANGE_LENGTH:
+	case VNET_FAULT_CHANGE_ID:
+		change_used(m, q, fault, id, len_bytes);
 		break;
 	case VNET_FAULT_NEEDS_RESET:
 		vnet_fail(m);

@@ -70,6 +70,8 @@ vnet_tx_peek(struct vnet_model *m, uint32_t pair_idx, struct vnet_frame *out)
 {
 	struct vnet_queue *q = &m->queue[2 * pair_idx + 1];
 	struct vnet_chain chain;
+	if (BH_UNLIKELY(m->change.left != 0))
+		vnet_fault_change_go_on(m);
 	while (m->running && vnet_chain_peek(m, q, 0, &chain)) {
 		bool sound = chain.in_cnt == 0 && chain.out_bytes >= VIRTIO_NET_HDR_BYTES + ETH_HEADER_BYTES &&
 		             chain.out_bytes <= VIRTIO_NET_HDR_BYTES + (uint64_t)frame_bytes_max(m);
@@ -263,6 +265,7 @@ put_single(struct vnet_model *m, struct vnet_queue *q, const struct vnet_frame *
 	enum vnet_fault fault = vnet_fault_draw(m, false);
 	vnet_fault_header(fault, &header);
 	memcpy(to, &header, VIRTIO_NET_HDR_BYTES);
+	vnet_fault_change_header(m, fault, to);
 	struct cursor cursor = {.frame = frame};
 	cursor_copy(&cursor, to + VIRTIO_NET_HDR_BYTES, frame->len_bytes);
 	if (BH_UNLIKELY(fault != VNET_FAULT_NONE))

@@ -64,7 +64,14 @@ struct vnet_model {
 	bool mac_overflow; /* more addresses than the table holds: let everything through */
 	uint8_t mac_table[VNET_MAC_TABLE_MAX][VNET_MAC_BYTES];
 
-	uint32_t fault_left;                   /* frames until the next lie */
+	uint64_t frame_cnt[2];                    /* received and sent, for the faults */
+	uint64_t fired_cnt[VNET_FAULT_RULES_MAX]; /* of each rule */
+	struct {
+		uint32_t left; /* 0: none */
+		volatile uint8_t *at;
+		uint32_t width_bytes; /* 4 or 2 */
+		uint32_t now, other;  /* what stands there, what comes next */
+	} change;
 	uint8_t scratch[VNET_FRAME_BYTES_MAX]; /* a frame whose checksum we have to finish */
 };
 
@@ -97,6 +104,9 @@ enum vnet_fault vnet_fault_draw(struct vnet_model *m, bool transmit);
 void vnet_fault_header(enum vnet_fault fault, struct virtio_net_hdr *header);
 void vnet_fault_used(struct vnet_model *m, struct vnet_queue *q, enum vnet_fault fault, uint16_t id, uint16_t desc_cnt,
                      uint32_t len_bytes);
+/* vnet_fault_change_header - the header at `to` begins to change */
+void vnet_fault_change_header(struct vnet_model *m, enum vnet_fault fault, uint8_t *to);
+void vnet_fault_change_go_on(struct vnet_model *m);
 
 /* ctrl.c */
 bool vnet_filter_pass(const struct vnet_model *m, const uint8_t *frame);

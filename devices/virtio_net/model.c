@@ -16,8 +16,12 @@ vnet_model_config_error(const struct vnet_model_config *config)
 		return "there are 1 to 8 queue pairs";
 	if (config->queue_size < 2 || config->queue_size > VNET_QUEUE_SIZE_MAX || !BH_IS_POW2(config->queue_size))
 		return "a queue has a power of two from 2 to 4096 entries";
-	if ((unsigned)config->fault >= VNET_FAULT_CNT || (config->fault != VNET_FAULT_NONE && config->fault_every == 0))
-		return "a fault comes every so many frames, from 1 on";
+	if (config->rule_cnt > VNET_FAULT_RULES_MAX)
+		return "a fault script has at most 8 rules";
+	for (uint32_t i = 0; i < config->rule_cnt; i++) {
+		if ((unsigned)config->rule[i].fault >= VNET_FAULT_CNT || config->rule[i].every == 0)
+			return "a fault comes every so many frames, from 1 on";
+	}
 	if (config->mac[0] & 1)
 		return "the MAC address is a multicast one";
 	return NULL;
@@ -55,7 +59,6 @@ vnet_model_create(const struct vnet_model_config *config, const struct vnet_host
 	m->host = *host;
 	m->offered = features_offered(config);
 	m->link_up = true;
-	m->fault_left = config->fault_every;
 	vnet_model_reset(m);
 	*out = m;
 	return 0;
@@ -78,6 +81,7 @@ vnet_model_reset(struct vnet_model *m)
 	m->queue_select = 0;
 	m->config_vector = VNET_NO_VECTOR;
 	m->window = (struct vnet_window){0};
+	m->change.left = 0;
 	memcpy(m->mac, m->config.mac, sizeof(m->mac));
 	for (uint32_t i = 0; i < VNET_QUEUES_MAX; i++)
 		vnet_queue_reset(&m->queue[i], (uint16_t)m->config.queue_size);
@@ -91,6 +95,7 @@ vnet_fail(struct vnet_model *m)
 	m->stats.failed_cnt++;
 	m->status |= VIRTIO_STATUS_NEEDS_RESET;
 	m->running = false;
+	m->change.left = 0;
 	m->isr |= VIRTIO_PCI_ISR_CONFIG;
 	m->generation++;
 	if (m->host.irq != NULL && m->config_vector != VNET_NO_VECTOR)
@@ -113,6 +118,7 @@ void
 vnet_model_dma_unmap(struct vnet_model *m, uint64_t iova, uint64_t size_bytes)
 {
 	m->window = (struct vnet_window){0};
+	m->change.left = 0;
 	for (uint32_t i = 0; i < VNET_QUEUES_MAX; i++) {
 		for (uint32_t j = 0; j < 3; j++)
 			m->queue[i].addr[j] = NULL; /* asked for again when it is used */

@@ -42,20 +42,47 @@ struct vnet_model;
 #define VNET_BAR_NOTIFY 0x3000u
 #define VNET_BAR_BYTES  0x4000u
 
-/* How the device lies, for testing drivers: every fault_every-th frame. What it does to memory stays inside of the rings. */
+/*
+ * How the device lies, for testing drivers. What it does to memory stays inside of rings and buffers. The three changes
+ * are for drivers that look twice: the entry is right when it is shown, and from then on goes back and forth between the
+ * truth and the lie, for VNET_CHANGE_CNT calls of vnet_tx_peek() of the same device or until somebody else writes there.
+ */
 enum vnet_fault {
 	VNET_FAULT_NONE = 0,
-	VNET_FAULT_LONG_LENGTH,  /* received: used length past the buffer */
-	VNET_FAULT_SHORT_LENGTH, /* received: shorter than a header */
-	VNET_FAULT_BAD_ID,       /* received: an identifier out of range */
-	VNET_FAULT_INDEX_JUMP,   /* received: split: the used index jumps past the ring; packed: as BAD_ID */
-	VNET_FAULT_BAD_COUNT,    /* received: num_buffers that cannot be */
-	VNET_FAULT_BAD_HEADER,   /* received: a segmentation type that was not negotiated */
-	VNET_FAULT_TX_BAD_ID,    /* sent: an identifier out of range */
-	VNET_FAULT_TX_TWICE,     /* sent: the same identifier once more (split), or another's (packed) */
-	VNET_FAULT_NEEDS_RESET,  /* DEVICE_NEEDS_RESET, and it stands still */
+	VNET_FAULT_LONG_LENGTH,   /* received: used length past the buffer */
+	VNET_FAULT_SHORT_LENGTH,  /* received: shorter than a header */
+	VNET_FAULT_BAD_ID,        /* received: an identifier out of range */
+	VNET_FAULT_INDEX_JUMP,    /* received: split: the used index jumps past the ring; packed: as BAD_ID */
+	VNET_FAULT_BAD_COUNT,     /* received: num_buffers that cannot be */
+	VNET_FAULT_BAD_HEADER,    /* received: a segmentation type that was not negotiated */
+	VNET_FAULT_TX_BAD_ID,     /* sent: an identifier out of range */
+	VNET_FAULT_TX_TWICE,      /* sent: the same identifier once more (split), or another's (packed) */
+	VNET_FAULT_NEEDS_RESET,   /* DEVICE_NEEDS_RESET, and it stands still */
+	VNET_FAULT_CHANGE_LENGTH, /* received: the used length changes after it was shown */
+	VNET_FAULT_CHANGE_ID,     /* received: the identifier does, to one out of range */
+	VNET_FAULT_CHANGE_HEADER, /* received: the frame's header does, to one that cannot be */
 	VNET_FAULT_CNT,
 };
+
+#define VNET_FAULT_RULES_MAX 8u
+#define VNET_CHANGE_CNT      16u
+
+/* One line of a script. Frames are counted from 1, those received (or, for faults of sent ones, sent) by the client. */
+struct vnet_fault_rule {
+	enum vnet_fault fault;
+	uint32_t every; /* not 0 */
+	uint64_t after; /* frames before the first that counts */
+	uint64_t times; /* 0: without end */
+};
+
+/**
+ * vnet_fault_parse - a script: rules `KIND[@EVERY][+AFTER][xTIMES]`, apart by spaces or lines; `#` to the end of a line
+ * @out: VNET_FAULT_RULES_MAX of them
+ * @default_every: where a rule says nothing
+ * Return: how many; -BH_EINVAL, and out_error says what was meant.
+ */
+BH_MUST_CHECK int vnet_fault_parse(const char *text, uint32_t default_every, struct vnet_fault_rule *out,
+                                   char *out_error, size_t error_bytes);
 
 /* vnet_fault_name - "long-length", ...; vnet_fault_find - by that name, VNET_FAULT_CNT if there is none */
 const char *vnet_fault_name(enum vnet_fault fault);
@@ -71,8 +98,8 @@ struct vnet_model_config {
 	bool packed;         /* offer packed rings */
 	bool mergeable;      /* offer mergeable receive buffers */
 	bool offload;        /* offer checksums */
-	enum vnet_fault fault;
-	uint32_t fault_every; /* frames; not 0 with a fault */
+	struct vnet_fault_rule rule[VNET_FAULT_RULES_MAX];
+	uint32_t rule_cnt;
 	/*
 	 * For a host that lets somebody else work on the data queues (vhost-user): the model keeps registers and control
 	 * queue, and never touches the others. of_those: only these data path features may be offered; 0: all.
@@ -196,6 +223,7 @@ struct vnet_stats {
 	uint64_t failed_cnt;      /* times that the rings broke the rules: DEVICE_NEEDS_RESET */
 	uint64_t dma_refused_cnt; /* addresses that the client had not granted */
 	uint64_t fault_cnt;       /* lies told */
+	uint64_t fault_kind_cnt[VNET_FAULT_CNT];
 };
 
 void vnet_model_stats_get(const struct vnet_model *model, struct vnet_stats *out);

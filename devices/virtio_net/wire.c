@@ -286,6 +286,18 @@ vnet_wire_timed(const struct vnet_wire *wire)
 	return wire->holds;
 }
 
+uint64_t
+vnet_wire_next_ns(const struct vnet_wire *wire)
+{
+	uint64_t next_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < wire->direction_cnt; i++) {
+		const struct direction *direction = &wire->direction[i];
+		if (direction->heap_cnt > 0)
+			next_ns = BH_MIN(next_ns, direction->slot[direction->heap[0]].due_ns);
+	}
+	return next_ns;
+}
+
 void
 vnet_wire_stats_get(const struct vnet_wire *wire, struct vnet_wire_stats *out)
 {

@@ -48,6 +48,9 @@ uint32_t vnet_wire_poll(struct vnet_wire *wire, uint64_t now_ns);
 /* vnet_wire_timed - whether the time matters: there is a rate or a delay or something to hold back */
 bool vnet_wire_timed(const struct vnet_wire *wire);
 
+/* vnet_wire_next_ns - when the next frame that is on its way arrives; UINT64_MAX: none is. For hosts that skip time. */
+uint64_t vnet_wire_next_ns(const struct vnet_wire *wire);
+
 void vnet_wire_stats_get(const struct vnet_wire *wire, struct vnet_wire_stats *out);
 
 #endif

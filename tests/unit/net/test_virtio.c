@@ -494,8 +494,8 @@ test_each_lie_of_the_device(void **state)
 			pair_defaults();
 			pair.context = i;
 			pair.model_config.packed = packed;
-			pair.model_config.fault = lies[i].fault;
-			pair.model_config.fault_every = 397;
+			pair.model_config.rule[0] = (struct vnet_fault_rule){.fault = lies[i].fault, .every = 397};
+			pair.model_config.rule_cnt = 1;
 			pair_run(body_lies_counted);
 		}
 	}
