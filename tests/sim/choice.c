@@ -21,6 +21,12 @@ static const char *const mutation_names[SIM_MUTATION_CNT] = {
         [SIM_MUTATION_DEVICE_TEAR] = "device-tear",
         [SIM_MUTATION_DEVICE_DROP] = "device-drop",
         [SIM_MUTATION_DEVICE_MISDIRECT] = "device-misdirect",
+        [SIM_MUTATION_NET_CORRUPT] = "net-corrupt",
+        [SIM_MUTATION_NET_TWICE] = "net-twice",
+        [SIM_MUTATION_NET_SWALLOW] = "net-swallow",
+        [SIM_MUTATION_NET_SWAP] = "net-swap",
+        [SIM_MUTATION_NET_LATE] = "net-late",
+        [SIM_MUTATION_NET_LEAK] = "net-leak",
 };
 
 const char *
@@ -37,6 +43,30 @@ sim_mutation_by_name(const char *name)
 			return (enum sim_mutation)i;
 	}
 	return SIM_MUTATION_NONE;
+}
+
+static const char *const kind_names[] = {[SIM_KIND_APP] = "app", [SIM_KIND_WORK] = "work", [SIM_KIND_NET] = "net"};
+
+const char *
+sim_kind_name(enum sim_kind kind)
+{
+	return kind_names[kind];
+}
+
+int
+sim_kind_by_name(const char *name)
+{
+	for (int i = 0; i < (int)BH_ARRAY_CNT(kind_names); i++) {
+		if (strcmp(kind_names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+enum sim_kind
+sim_mutation_kind(enum sim_mutation mutation)
+{
+	return mutation >= SIM_MUTATION_NET_CORRUPT ? SIM_KIND_NET : SIM_KIND_WORK;
 }
 
 /* Mutations of the device are fault rules: lies about data, for one command somewhere in the run. */
@@ -79,20 +109,18 @@ static void
 replay_write(const struct sim_choice *choice, struct sim_plan *plan)
 {
 	int used = snprintf(plan->replay, sizeof(plan->replay), "--seed %lu", plan->seed);
-	char *at = plan->replay + used;
+	char *at = plan->replay + used, kind_option[16] = "";
 	size_t left = sizeof(plan->replay) - (size_t)used;
 
+	if (choice->kind >= 0)
+		snprintf(kind_option, sizeof(kind_option), " --kind %s", kind_names[choice->kind]);
 	if (choice->fault_case != NULL)
 		snprintf(at, left, " --fault-case %s", choice->fault_case);
 	else if (choice->mutation != SIM_MUTATION_NONE)
 		snprintf(at, left, " --mutate %s", mutation_names[choice->mutation]);
 	else
-		snprintf(at, left, "%s%s%s%s",
-		         choice->kind < 0               ? ""
-		         : choice->kind == SIM_KIND_APP ? " --kind app"
-		                                        : " --kind work",
-		         choice->no_faults ? " --no-faults" : "", choice->fault_file ? " --fault " : "",
-		         choice->fault_file ? choice->fault_file : "");
+		snprintf(at, left, "%s%s%s%s", kind_option, choice->no_faults ? " --no-faults" : "",
+		         choice->fault_file ? " --fault " : "", choice->fault_file ? choice->fault_file : "");
 }
 
 void
@@ -104,7 +132,8 @@ sim_choice_plan(const struct sim_choice *choice, uint64_t seed, struct sim_plan 
 	out->mutation = choice->mutation;
 	if (choice->rules_given) {
 		memcpy(out->rule, choice->rule, sizeof(out->rule));
-		out->rule_cnt = choice->rule_cnt;
+		memcpy(out->net.card.rule, choice->net_rule, sizeof(choice->net_rule));
+		*(out->kind == SIM_KIND_NET ? &out->net.card.rule_cnt : &out->rule_cnt) = choice->rule_cnt;
 	}
 	if (choice->expect != NULL)
 		expect_apply(choice->expect, out);
@@ -113,11 +142,28 @@ sim_choice_plan(const struct sim_choice *choice, uint64_t seed, struct sim_plan 
 	replay_write(choice, out);
 }
 
+static int
+net_faults_parse(struct sim_choice *choice, const char *text, const char *name)
+{
+	char error[256];
+	int cnt = vnet_fault_parse(text, 50, choice->net_rule, error, sizeof(error));
+
+	if (cnt < 0) {
+		fprintf(stderr, "sim: %s: %s\n", name, error);
+		return -BH_EINVAL;
+	}
+	choice->rule_cnt = (uint32_t)cnt;
+	choice->rules_given = true;
+	return 0;
+}
+
 int
 sim_choice_faults_parse(struct sim_choice *choice, const char *text, const char *name)
 {
 	static struct nvme_fault_rule rule[NVME_FAULT_RULES_MAX];
 	char error[256];
+	if (choice->kind == SIM_KIND_NET)
+		return net_faults_parse(choice, text, name);
 	int cnt = nvme_fault_parse(text, strlen(text), name, rule, error, sizeof(error));
 
 	if (cnt < 0 || cnt > (int)SIM_RULES_MAX) {

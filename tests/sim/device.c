@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The NVMe model as the cell's device. Registers are reached as in a cell: through a mapped window, or through the
- * mailbox, which the supervisor's turn here answers after a drawn time. core/device.c is the cell's own.
+ * The cell's devices, whatever they are (device_nvme.c, device_net.c). Registers are reached as in a cell: through a
+ * mapped window, or through the mailbox, which the supervisor's turn here answers after a drawn time. core/device.c is the
+ * cell's own.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "tests/hosted/include/bulkhead/hosted.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/device.h"
 #include <bulkhead/arch.h>
 #include <bulkhead/device.h>
 
-#define BAR_ADDR (BH_ADDR_BARS + BH_GUARD_BYTES)
+#define BAR_ADDR   (BH_ADDR_BARS + BH_GUARD_BYTES)
+#define BAR_STRIDE (UINT64_C(16) << 20)
 
 struct letter {
 	uint32_t served_seq;
@@ -20,20 +21,19 @@ struct letter {
 };
 
 static struct {
-	struct nvme_model *model;
-	uint8_t *media;
-	uint64_t media_bytes, ns_bytes, bar_bytes;
+	const struct sim_device_ops *ops;
+	uint64_t bar_bytes;
+	uint64_t mapped_from; /* of each BAR 0: what lies below goes through the mailbox */
 	uint64_t arena_low, arena_high;
-	bool registers_mapped, windows_small;
+	bool windows_small;
 	uint64_t mailbox_ns_max;
 	uint32_t mailbox_bad_one_in;
 	struct letter letter[SIM_CORES_MAX];
-	struct nvme_model_stats seen; /* as last traced */
 } device;
 
 /* The grant: the arena and nothing else; in some runs a page at a time, so that every window has an end. */
-static bool
-dma_window(void *context, uint64_t iova, uint64_t size_bytes, uint32_t prot, struct nvme_model_window *out)
+bool
+sim_device_dma(uint64_t iova, uint64_t size_bytes, uint64_t *out_low, uint64_t *out_bytes)
 {
 	uint64_t low = device.arena_low, high = device.arena_high;
 
@@ -43,35 +43,40 @@ dma_window(void *context, uint64_t iova, uint64_t size_bytes, uint32_t prot, str
 		low = iova & ~UINT64_C(4095);
 		high = (iova + size_bytes + 4095) & ~UINT64_C(4095);
 	}
-	*out = (struct nvme_model_window){.iova = low,
-	                                  .size_bytes = high - low,
-	                                  .addr = (uint8_t *)(uintptr_t)low,
-	                                  .prot = NVME_MODEL_DMA_READ | NVME_MODEL_DMA_WRITE};
+	*out_low = low;
+	*out_bytes = high - low;
 	return true;
+}
+
+/* BAR 0 of each device: all of it behind the mailbox but for what can always be mapped (doorbells, notifications). */
+static void
+bar_describe(struct bh_boot_page *page, unsigned idx)
+{
+	uint64_t addr = BAR_ADDR + idx * BAR_STRIDE, first = device.mapped_from;
+
+	page->device[idx].bar[0] = (struct bh_boot_bar){.size_bytes = device.bar_bytes, .window_cnt = 1};
+	page->device[idx].bar[0].window[0] = (struct bh_boot_window){
+	        .bar_offset = first, .size_bytes = device.bar_bytes - first, .addr = addr + first};
+	page->region[page->region_cnt++] = (struct bh_boot_region){.addr = addr,
+	                                                           .size_bytes = device.bar_bytes,
+	                                                           .fd = (int32_t)(BH_BOOT_FD + 8 + idx),
+	                                                           .kind = BH_REGION_BAR,
+	                                                           .device_idx = idx,
+	                                                           .flags = BH_REGION_WRITE};
 }
 
 void
 sim_device_describe(struct bh_boot_page *page)
 {
-	struct bh_boot_device *info = &page->device[0];
-	uint64_t first = device.registers_mapped ? 0 : NVME_REG_DOORBELLS;
-
-	memcpy(info->name, "nvme0", sizeof("nvme0"));
-	memcpy(info->model, "nvme", sizeof("nvme"));
-	info->pci_class = 0x010802;
-	info->bar[0] = (struct bh_boot_bar){.size_bytes = device.bar_bytes, .window_cnt = 1};
-	info->bar[0].window[0] = (struct bh_boot_window){
-	        .bar_offset = first, .size_bytes = device.bar_bytes - first, .addr = BAR_ADDR + first};
-	page->device_cnt = 1;
-	page->region[page->region_cnt++] = (struct bh_boot_region){.addr = BAR_ADDR,
-	                                                           .size_bytes = device.bar_bytes,
-	                                                           .fd = BH_BOOT_FD + 8,
-	                                                           .kind = BH_REGION_BAR,
-	                                                           .flags = BH_REGION_WRITE};
+	page->device_cnt = device.ops->device_cnt;
+	for (unsigned i = 0; i < device.ops->device_cnt; i++) {
+		device.ops->describe(i, &page->device[i]);
+		bar_describe(page, i);
+	}
 }
 
-static void *
-map(uint64_t addr, uint64_t size_bytes)
+void *
+sim_device_map(uint64_t addr, uint64_t size_bytes)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (addr ? MAP_FIXED : 0);
 	void *ptr = mmap((void *)(uintptr_t)addr, size_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -83,107 +88,46 @@ map(uint64_t addr, uint64_t size_bytes)
 void
 sim_device_init(const struct sim_plan *plan)
 {
-	struct nvme_model_config config = plan->device;
-
 	memset(&device, 0, sizeof(device));
-	config.rules = plan->rule;
-	config.rule_cnt = plan->rule_cnt;
-	device.registers_mapped = plan->registers_mapped;
+	device.ops = plan->kind == SIM_KIND_NET ? &sim_device_net : &sim_device_nvme;
 	device.windows_small = plan->windows_small;
 	device.mailbox_ns_max = plan->pace.mailbox_ns_max;
 	device.mailbox_bad_one_in = plan->pace.mailbox_bad_one_in;
-	device.ns_bytes = config.size_bytes;
-	device.media_bytes = config.size_bytes * config.namespace_cnt;
-	device.media = map(0, device.media_bytes);
 	device.arena_low = BH_ADDR_ARENA;
 	device.arena_high = BH_ADDR_ARENA + plan->arena_bytes;
-	device.bar_bytes = NVME_REG_DOORBELLS + nvme_model_doorbell_bytes(&config);
-	uint8_t *bar = map(BAR_ADDR, device.bar_bytes);
-
-	struct nvme_model_host host = {.dma_window = dma_window,
-	                               .doorbells = (volatile uint32_t *)(void *)(bar + NVME_REG_DOORBELLS)};
-	struct nvme_model_backing backing = {.memory = device.media};
-	if (nvme_model_create(&config, &host, &backing, &device.model) != 0)
-		sim_fail("the plan has a device that cannot be: %s", nvme_model_config_error(&config));
+	device.bar_bytes = device.ops->bar_bytes(plan);
+	device.mapped_from = plan->registers_mapped ? 0 : device.ops->doorbells_at;
+	for (unsigned i = 0; i < device.ops->device_cnt; i++)
+		device.ops->init(plan, i, sim_device_map(BAR_ADDR + i * BAR_STRIDE, device.bar_bytes));
 }
 
 void
 sim_device_end(void)
 {
-	nvme_model_destroy(device.model);
-	munmap(device.media, device.media_bytes);
-	device.model = NULL;
-}
-
-uint8_t *
-sim_device_media(uint32_t nsid)
-{
-	return device.media + (nsid - 1) * device.ns_bytes;
-}
-
-void
-sim_device_stats(struct nvme_model_stats *out)
-{
-	nvme_model_stats_get(device.model, out);
-}
-
-static void
-faults_trace(const struct nvme_model_stats *stats)
-{
-	for (uint64_t i = 0; i < NVME_FAULT_ACTION_CNT; i++) {
-		if (stats->fault_cnt[i] != device.seen.fault_cnt[i])
-			sim_trace(SIM_EVENT_FAULT, i, stats->fault_cnt[i], 0);
-	}
-}
-
-static void
-changes_trace(uint32_t step_cnt)
-{
-	struct nvme_model_stats stats;
-
-	nvme_model_stats_get(device.model, &stats);
-	faults_trace(&stats);
-	if (step_cnt > 0)
-		sim_trace(SIM_EVENT_DEVICE, step_cnt, stats.admin_cnt, stats.io_cnt);
-	device.seen = stats;
+	device.ops->end();
 }
 
 void
 sim_device_poll(void)
 {
-	uint32_t step_cnt = nvme_model_poll(device.model, sim_now_ns());
-	if (step_cnt == 0)
-		return;
-	sim_active();
-	changes_trace(step_cnt);
+	if (device.ops->poll())
+		sim_active();
 }
 
-/* Registers. A read changes nothing, so idle time may go on being skipped: drivers read CSTS to wait. */
-static uint64_t
-reg_read(uint64_t offset, uint32_t width_bytes)
+uint64_t
+sim_device_io_cnt(void)
 {
-	uint64_t value = nvme_model_reg_read(device.model, offset, width_bytes, sim_now_ns());
-	sim_trace(SIM_EVENT_REG_READ, offset, value, 0);
-	return value;
-}
-
-static void
-reg_write(uint64_t offset, uint32_t width_bytes, uint64_t value)
-{
-	nvme_model_reg_write(device.model, offset, width_bytes, value, sim_now_ns());
-	sim_trace(offset >= NVME_REG_DOORBELLS ? SIM_EVENT_DOORBELL : SIM_EVENT_REG_WRITE, offset, value, 0);
-	changes_trace(0);
-	sim_active();
+	return device.ops->io_cnt();
 }
 
 /* Accesses of the cell to the mapped window: one point each, after the access took place. */
 uint64_t
 sim_mmio_read(const volatile void *addr, unsigned width_bytes)
 {
-	uint64_t offset = (uint64_t)(uintptr_t)addr - BAR_ADDR;
+	uint64_t at = (uint64_t)(uintptr_t)addr - BAR_ADDR;
 
-	sim_require(offset < device.bar_bytes);
-	uint64_t value = reg_read(offset, width_bytes);
+	sim_require(at / BAR_STRIDE < device.ops->device_cnt && at % BAR_STRIDE < device.bar_bytes);
+	uint64_t value = device.ops->read((unsigned)(at / BAR_STRIDE), 0, at % BAR_STRIDE, width_bytes);
 	sim_pause();
 	return value;
 }
@@ -191,10 +135,11 @@ sim_mmio_read(const volatile void *addr, unsigned width_bytes)
 void
 sim_mmio_write(volatile void *addr, uint64_t value, unsigned width_bytes)
 {
-	uint64_t offset = (uint64_t)(uintptr_t)addr - BAR_ADDR;
+	uint64_t at = (uint64_t)(uintptr_t)addr - BAR_ADDR;
 
-	sim_require(offset < device.bar_bytes);
-	reg_write(offset, width_bytes, value);
+	sim_require(at / BAR_STRIDE < device.ops->device_cnt && at % BAR_STRIDE < device.bar_bytes);
+	device.ops->write((unsigned)(at / BAR_STRIDE), at % BAR_STRIDE, width_bytes, value);
+	sim_active();
 	sim_pause();
 }
 
@@ -202,7 +147,8 @@ sim_mmio_write(volatile void *addr, uint64_t value, unsigned width_bytes)
 static void
 mailbox_serve(struct bh_mailbox_slot *slot)
 {
-	sim_require(slot->device == 0 && (slot->op == BH_MAILBOX_RESET || slot->bar == 0));
+	sim_require(slot->device < device.ops->device_cnt);
+	sim_require(slot->op == BH_MAILBOX_RESET || slot->bar == 0 || slot->bar == BH_BAR_CONFIG);
 	uint64_t value = 0;
 
 	slot->status = 0;
@@ -213,13 +159,14 @@ mailbox_serve(struct bh_mailbox_slot *slot)
 	}
 	switch (slot->op) {
 	case BH_MAILBOX_READ:
-		value = reg_read(slot->offset, slot->width_bytes);
+		value = device.ops->read(slot->device, slot->bar, slot->offset, slot->width_bytes);
 		break;
 	case BH_MAILBOX_WRITE:
-		reg_write(slot->offset, slot->width_bytes, slot->write_value);
+		device.ops->write(slot->device, slot->offset, slot->width_bytes, slot->write_value);
+		sim_active();
 		break;
 	case BH_MAILBOX_RESET:
-		nvme_model_reset(device.model, sim_now_ns());
+		device.ops->function_reset(slot->device);
 		sim_trace(SIM_EVENT_FUNCTION_RESET, 0, 0, 0);
 		sim_active();
 		break;
@@ -255,7 +202,7 @@ sim_supervisor_poll(void)
 uint64_t
 sim_device_next_ns(void)
 {
-	uint64_t next_ns = nvme_model_next_event_ns(device.model);
+	uint64_t next_ns = device.ops->next_ns();
 
 	for (unsigned i = 0; i < SIM_CORES_MAX; i++) {
 		if (device.letter[i].due_ns != 0)

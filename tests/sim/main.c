@@ -17,6 +17,7 @@ static const char usage[] =
         "       sim --fault-table                             each fault alone: the driver must notice and recover\n"
         "options:\n"
         "  --kind app|work    only nvme-bench, or only the simulator's own workload\n"
+        "  --kind net         network cards instead of NVMe\n"
         "  --no-faults        leave out what the seed lets go wrong\n"
         "  --fault FILE       these faults instead (the language of bulkhead softdev nvme --fault)\n"
         "  --fault-case NAME  one line of the fault table\n"
@@ -81,18 +82,18 @@ number(const char *text)
 static void
 kind_set(struct sim_choice *choice, const char *text)
 {
-	if (strcmp(text, "app") != 0 && strcmp(text, "work") != 0) {
-		fprintf(stderr, "sim: --kind is app or work, not '%s'\n", text);
+	choice->kind = sim_kind_by_name(text);
+	if (choice->kind < 0) {
+		fprintf(stderr, "sim: --kind is app, work or net, not '%s'\n", text);
 		exit(2);
 	}
-	choice->kind = strcmp(text, "app") == 0 ? SIM_KIND_APP : SIM_KIND_WORK;
 }
 
 static void
 mutation_set(struct sim_choice *choice, const char *text)
 {
 	choice->mutation = sim_mutation_by_name(text);
-	choice->kind = SIM_KIND_WORK;
+	choice->kind = sim_mutation_kind(choice->mutation);
 	if (choice->mutation == SIM_MUTATION_NONE) {
 		fprintf(stderr, "sim: no mutation is called '%s'; --self-test lists them\n", text);
 		exit(2);
@@ -163,10 +164,10 @@ one(const struct arguments *args)
 		sim_plan_print(&plan);
 	sim_trace_init(args->trace);
 	sim_run(&plan, &result);
-	printf("seed %" PRIu64 " passed: %s, %u cores, %" PRIu64 " commands, %" PRIu64 " blocks checked, %" PRIu64
+	printf("seed %" PRIu64 " passed: %s, %u cores, %" PRIu64 " commands or frames, %" PRIu64 " checked, %" PRIu64
 	       " resets, %" PRIu64 " points, %" PRIu64 " us of virtual time, trace %016" PRIx64 "\n",
-	       result.seed, plan.kind == SIM_KIND_APP ? "app" : "workload", plan.core_cnt, result.io_cnt,
-	       result.checked_cnt, result.reset_cnt, result.point_cnt, result.now_ns / 1000, result.hash);
+	       result.seed, sim_kind_name(plan.kind), plan.core_cnt, result.io_cnt, result.checked_cnt,
+	       result.reset_cnt, result.point_cnt, result.now_ns / 1000, result.hash);
 	return 0;
 }
 

@@ -114,6 +114,7 @@ struct total {
 	uint64_t passed_cnt, failed_cnt;
 	uint64_t io_cnt, checked_cnt, reset_cnt, removed_cnt, now_ns;
 	uint64_t fault_cnt[NVME_FAULT_ACTION_CNT], fault_run_cnt[NVME_FAULT_ACTION_CNT];
+	uint64_t net_fault_cnt[VNET_FAULT_CNT], net_fault_run_cnt[VNET_FAULT_CNT];
 	uint64_t hash;
 };
 
@@ -132,13 +133,17 @@ total_add(struct total *total, const struct sim_result *result, bool passed)
 		total->fault_cnt[i] += result->fault_cnt[i];
 		total->fault_run_cnt[i] += result->fault_cnt[i] != 0;
 	}
+	for (unsigned i = 0; i < VNET_FAULT_CNT; i++) {
+		total->net_fault_cnt[i] += result->net_fault_cnt[i];
+		total->net_fault_run_cnt[i] += result->net_fault_cnt[i] != 0;
+	}
 }
 
 static void
 total_print(const struct total *total)
 {
-	printf("%" PRIu64 " seeds passed, %" PRIu64 " failed: %" PRIu64 " commands, %" PRIu64
-	       " blocks checked, %" PRIu64 " resets, %" PRIu64 " devices given up, %" PRIu64
+	printf("%" PRIu64 " seeds passed, %" PRIu64 " failed: %" PRIu64 " commands or frames, %" PRIu64
+	       " checked, %" PRIu64 " resets, %" PRIu64 " devices given up, %" PRIu64
 	       " s of virtual time, all traces %016" PRIx64 "\n",
 	       total->passed_cnt, total->failed_cnt, total->io_cnt, total->checked_cnt, total->reset_cnt,
 	       total->removed_cnt, total->now_ns / 1000000000, total->hash);
@@ -147,6 +152,11 @@ total_print(const struct total *total)
 		if (total->fault_cnt[i] != 0)
 			printf(" %s %" PRIu64 "/%" PRIu64, nvme_fault_action_name((enum nvme_fault_action)i),
 			       total->fault_cnt[i], total->fault_run_cnt[i]);
+	}
+	for (unsigned i = 0; i < VNET_FAULT_CNT; i++) {
+		if (total->net_fault_cnt[i] != 0)
+			printf(" %s %" PRIu64 "/%" PRIu64, vnet_fault_name((enum vnet_fault)i), total->net_fault_cnt[i],
+			       total->net_fault_run_cnt[i]);
 	}
 	printf("\n");
 }

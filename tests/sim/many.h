@@ -15,6 +15,7 @@ struct sim_choice {
 	bool rules_given;
 	uint32_t rule_cnt;
 	struct nvme_fault_rule rule[SIM_RULES_MAX];
+	struct vnet_fault_rule net_rule[VNET_FAULT_RULES_MAX];
 	const char *fault_file; /* where the rules came from, or NULL */
 	const char *fault_case; /* or this line of the fault table */
 	const struct sim_expect *expect;
@@ -29,6 +30,13 @@ BH_MUST_CHECK int sim_choice_faults_parse(struct sim_choice *choice, const char 
 
 /* sim_choice_fault_case - one line of the fault table. Return: as above. */
 BH_MUST_CHECK int sim_choice_fault_case(struct sim_choice *choice, const char *name);
+
+/* sim_kind_name, sim_kind_by_name - "app", ...; -1 for a name that there is not */
+const char *sim_kind_name(enum sim_kind kind);
+int sim_kind_by_name(const char *name);
+
+/* sim_mutation_kind - what runs it is made in */
+enum sim_kind sim_mutation_kind(enum sim_mutation mutation);
 
 /* sim_mutation_name, sim_mutation_by_name - SIM_MUTATION_NONE for a name that there is not. */
 const char *sim_mutation_name(enum sim_mutation mutation);

@@ -123,6 +123,10 @@ sim_plan_draw(uint64_t seed, int kind, bool faults, struct sim_plan *out)
 	out->stop_io_cnt = UINT64_MAX;
 	pace_draw(&random, &out->pace);
 	device_draw(&random, &out->device);
+	if (out->kind == SIM_KIND_NET) {
+		sim_plan_net_draw(&random, faults && faulty, out);
+		return;
+	}
 	if (out->kind == SIM_KIND_APP)
 		app_draw(&random, out);
 	else

@@ -6,10 +6,12 @@
 #define TESTS_SIM_PLAN_H
 
 #include <bulkhead/nvme.h>
+#include <bulkhead/port.h>
 #include <bulkhead/types.h>
 
 #include "apps/nvme-bench/config.h"
 #include "devices/nvme/nvme_model.h"
+#include "devices/virtio_net/wire.h"
 
 #define SIM_CORES_MAX 3u
 #define SIM_RULES_MAX 16u
@@ -20,6 +22,7 @@
 enum sim_kind {
 	SIM_KIND_APP = 0,  /* nvme-bench, as it is */
 	SIM_KIND_WORK = 1, /* the simulator's own workload and checker */
+	SIM_KIND_NET = 2,  /* two network cards, a wire, and a workload for ports; only when it is asked for */
 };
 
 /* Deliberate mistakes, for the checker's own test: each must be found. */
@@ -38,6 +41,12 @@ enum sim_mutation {
 	SIM_MUTATION_DEVICE_TEAR,
 	SIM_MUTATION_DEVICE_DROP,
 	SIM_MUTATION_DEVICE_MISDIRECT,
+	SIM_MUTATION_NET_CORRUPT, /* one bit of a frame that was received */
+	SIM_MUTATION_NET_TWICE,   /* a frame is delivered twice */
+	SIM_MUTATION_NET_SWALLOW, /* a frame is reported sent and was not */
+	SIM_MUTATION_NET_SWAP,    /* two frames change places */
+	SIM_MUTATION_NET_LATE,    /* a frame that is kept changes */
+	SIM_MUTATION_NET_LEAK,    /* a packet is not given back */
 	SIM_MUTATION_CNT
 };
 
@@ -90,6 +99,36 @@ struct sim_work_plan {
 	bool initial_pattern; /* the disk is not zeroes at first */
 };
 
+/* What goes wrong with the cards beside their script. */
+struct sim_net_trouble {
+	uint32_t link_one_in;   /* at a look of the device: the link goes, or comes back; 0: never */
+	uint32_t freeze_one_in; /* likewise: the cards do nothing for up to freeze_ns_max; 0: never */
+	uint64_t freeze_ns_max;
+	uint64_t gone_ns;  /* one card reads all ones from then on; UINT64_MAX: never */
+	uint32_t gone_idx; /* which */
+};
+
+/* The workload of SIM_KIND_NET. */
+struct sim_net_plan {
+	struct vnet_model_config card; /* both, but for the address */
+	struct vnet_wire_config wire;
+	struct bh_port_options options;
+	struct bh_pkt_pool_options pool; /* of each core and port */
+	struct sim_net_trouble trouble;
+	uint32_t round_cnt;      /* open .. close */
+	uint32_t frame_cnt;      /* to send, of each core, port and round */
+	uint32_t frame_bytes;    /* most of them are not longer */
+	uint32_t burst_max;      /* frames in a call */
+	uint32_t rest_one_in;    /* a core sleeps, once in so many turns; 0: never */
+	uint32_t odd_one_in;     /* a frame that cannot be sent; 0: never */
+	uint32_t chain_one_in;   /* a frame of several packets; 0: never */
+	uint32_t offload_one_in; /* a frame that wants a checksum or a tag; 0: never */
+	uint32_t hold_max;       /* received frames that a core keeps for a while */
+	uint32_t abroad_one_in;  /* a received frame is freed by another core; 0: never */
+	uint32_t reset_one_in;   /* the owner resets a port in a turn; 0: never */
+	uint32_t filter_one_in;  /* likewise, changes filters; 0: never */
+};
+
 struct sim_plan {
 	uint64_t seed;
 	char replay[256]; /* the options that make this run again */
@@ -110,6 +149,7 @@ struct sim_plan {
 	uint64_t stop_io_cnt; /* or after so many commands */
 	struct nvme_bench_config app;
 	struct sim_work_plan work;
+	struct sim_net_plan net;
 };
 
 /* sim_plan_draw - the plan of a seed. @kind: -1: drawn. @faults: false: none, whatever the seed says. */
@@ -123,6 +163,9 @@ bool sim_plan_is_healthy(const struct sim_plan *plan);
 
 /* sim_plan_has - whether a rule with this action is in the plan. */
 bool sim_plan_has(const struct sim_plan *plan, enum nvme_fault_action action);
+
+/* plan_net.c */
+void sim_plan_net_print(const struct sim_plan *plan);
 
 void sim_plan_print(const struct sim_plan *plan);
 

@@ -6,6 +6,8 @@
 #include "tests/sim/plan.h"
 
 void sim_plan_work_draw(struct nvme_random *random, struct sim_plan *plan);
+/* Also shapes the pace. @faults: false: nothing goes wrong. */
+void sim_plan_net_draw(struct nvme_random *random, bool faults, struct sim_plan *plan);
 void sim_plan_faults_draw(struct nvme_random *random, struct sim_plan *plan);
 
 static inline uint64_t

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tests/sim/plan.h"
+#include "tests/sim/many.h"
 
 static void
 pace_print(const struct sim_pace *pace)
@@ -57,13 +57,16 @@ work_print(const struct sim_work_plan *work)
 void
 sim_plan_print(const struct sim_plan *plan)
 {
-	printf("seed %" PRIu64 ": %s on %u cores\n", plan->seed, plan->kind == SIM_KIND_APP ? "app" : "workload",
-	       plan->core_cnt);
+	printf("seed %" PRIu64 ": %s on %u cores\n", plan->seed, sim_kind_name(plan->kind), plan->core_cnt);
 	pace_print(&plan->pace);
+	if (plan->kind == SIM_KIND_NET) {
+		sim_plan_net_print(plan);
+		return;
+	}
 	device_print(plan);
 	if (plan->kind == SIM_KIND_APP)
 		app_print(plan);
-	else
+	else if (plan->kind == SIM_KIND_WORK)
 		work_print(&plan->work);
 	printf("  memory    arena %" PRIu64 " KiB%s%s\n", plan->arena_bytes / 1024, plan->arena_tight ? ", tight" : "",
 	       plan->shared_host ? "; CPU shared with the host" : "");

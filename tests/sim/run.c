@@ -75,7 +75,8 @@ static void
 cell_make(const struct sim_plan *plan)
 {
 	struct bh_boot_page *page = bh_hosted_page();
-	bool app = plan->kind == SIM_KIND_APP;
+	int (*const body[])(struct bh_core *) = {
+	        [SIM_KIND_APP] = sim_app_body, [SIM_KIND_WORK] = sim_work_body, [SIM_KIND_NET] = sim_net_body};
 
 	if (bh_hosted_map(plan->core_cnt, plan->arena_bytes, HEAP_BYTES) != 0)
 		sim_fail("the cell's regions cannot be mapped");
@@ -85,17 +86,19 @@ cell_make(const struct sim_plan *plan)
 	page->shared_host = plan->shared_host;
 	sim_device_init(plan);
 	sim_device_describe(page);
-	if (app)
+	if (plan->kind == SIM_KIND_APP)
 		sim_app_prepare(plan, page);
 	if (bh_hosted_cores_init() != 0)
 		sim_fail("the cores cannot be made");
 	for (unsigned i = 0; i < plan->core_cnt; i++) {
 		if (plan->pace.fibers_shuffled)
 			bh_core_policy_set(bh_hosted_core_get(i), &shuffle_policy, &shuffle[i]);
-		sim_turn_core_add(bh_hosted_core_get(i), app ? sim_app_body : sim_work_body);
+		sim_turn_core_add(bh_hosted_core_get(i), body[plan->kind]);
 	}
-	if (!app)
+	if (plan->kind == SIM_KIND_WORK)
 		sim_work_prepare(plan);
+	if (plan->kind == SIM_KIND_NET)
+		sim_net_prepare(plan);
 }
 
 /* What holds for every run: the driver used no address outside of the arena, and no doorbell wrongly. */
@@ -127,18 +130,29 @@ lies_check(const struct sim_plan *plan)
 }
 
 static void
-result_fill(struct sim_result *out)
+nvme_check(const struct sim_plan *plan, struct sim_result *out)
 {
 	struct nvme_model_stats stats;
 
+	device_check(plan);
+	lies_check(plan);
+	if (plan->kind == SIM_KIND_APP)
+		sim_app_check(plan, out);
+	else
+		sim_work_check(plan, out);
 	sim_device_stats(&stats);
-	out->hash = sim_trace_hash();
-	out->now_ns = sim_now_ns();
-	out->point_cnt = sim_point_cnt();
-	out->io_cnt = stats.io_cnt;
 	memcpy(out->fault_cnt, stats.fault_cnt, sizeof(out->fault_cnt));
 	out->reset_cnt = sim_counter("nvme0.reset");
 	out->removed_cnt = sim_counter("nvme0.removed");
+}
+
+static void
+result_fill(struct sim_result *out)
+{
+	out->hash = sim_trace_hash();
+	out->now_ns = sim_now_ns();
+	out->point_cnt = sim_point_cnt();
+	out->io_cnt = sim_device_io_cnt();
 }
 
 void
@@ -151,12 +165,10 @@ sim_run(const struct sim_plan *plan, struct sim_result *out)
 	sim_turn_init(plan);
 	cell_make(plan);
 	sim_turn_run();
-	device_check(plan);
-	lies_check(plan);
-	if (plan->kind == SIM_KIND_APP)
-		sim_app_check(plan, out);
+	if (plan->kind == SIM_KIND_NET)
+		sim_net_check(plan, out);
 	else
-		sim_work_check(plan, out);
+		nvme_check(plan, out);
 	result_fill(out);
 	sim_device_end();
 	bh_hosted_unmap();

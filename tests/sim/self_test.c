@@ -14,7 +14,8 @@ sim_self_test(void)
 	unsigned missed_cnt = 0;
 
 	for (int i = 1; i < SIM_MUTATION_CNT; i++) {
-		struct sim_choice choice = {.kind = SIM_KIND_WORK, .mutation = (enum sim_mutation)i};
+		struct sim_choice choice = {.mutation = (enum sim_mutation)i};
+		choice.kind = (int)sim_mutation_kind(choice.mutation);
 		unsigned found_cnt = 0;
 		char why[sizeof(result.failure)] = "";
 		for (uint64_t seed = 1; seed <= SEED_CNT; seed++) {

@@ -5,10 +5,11 @@
  *
  *	plan.c      what a seed means: the whole run's parameters, drawn before it begins
  *	turn.c      the clock, and whose turn it is
- *	device.c    the NVMe model as the cell's device; the supervisor's mailbox
+ *	device.c    registers, mapped or through the supervisor's mailbox; device_nvme.c, device_net.c: the models
  *	trace.c     what happened: hashed, remembered, printed
  *	app.c       runs of nvme-bench
  *	work_*.c    runs of a workload of our own, watched by checker.c
+ *	net_*.c     runs of ports: two network cards, a wire, frames
  *	run.c       one seed from beginning to end; many.c: many of them, a process each
  *
  * There is one run in a process (fixed addresses, static variables of the app), so the state here is static.
@@ -19,6 +20,7 @@
 #include <bulkhead/types.h>
 
 #include "devices/nvme/nvme_model.h"
+#include "devices/virtio_net/vnet_model.h"
 #include "tests/sim/plan.h"
 
 struct bh_core;
@@ -33,6 +35,7 @@ struct sim_result {
 	uint64_t checked_cnt; /* blocks compared with what they may hold */
 	uint64_t fault_cnt[NVME_FAULT_ACTION_CNT];
 	uint64_t reset_cnt, removed_cnt, mutation_cnt;
+	uint64_t net_fault_cnt[VNET_FAULT_CNT];
 	char failure[512]; /* empty: passed */
 };
 
@@ -88,13 +91,16 @@ bool sim_chance(uint64_t one_in);
 
 void sim_device_init(const struct sim_plan *plan);
 void sim_device_end(void);
+/* sim_device_io_cnt - commands or frames so far */
+uint64_t sim_device_io_cnt(void);
 struct bh_boot_page;
-/* sim_device_describe - write the device into the boot page and map its BAR. */
+/* sim_device_describe - write the devices and their BARs into the boot page. */
 void sim_device_describe(struct bh_boot_page *page);
 /* sim_device_poll - the model's turn. sim_device_next_ns - when it or the supervisor has something to do by itself. */
 void sim_device_poll(void);
 void sim_supervisor_poll(void);
 uint64_t sim_device_next_ns(void);
+/* device_nvme.c */
 uint8_t *sim_device_media(uint32_t nsid);
 void sim_device_stats(struct nvme_model_stats *out);
 
@@ -118,6 +124,8 @@ enum sim_event {
 	SIM_EVENT_COMPLETE,
 	SIM_EVENT_REFUSED,
 	SIM_EVENT_CALL,
+	SIM_EVENT_FRAME_SENT,
+	SIM_EVENT_FRAME_RECEIVED,
 	SIM_EVENT_RETURN,
 	SIM_EVENT_CNT
 };
@@ -144,5 +152,8 @@ void sim_app_check(const struct sim_plan *plan, struct sim_result *out);
 void sim_work_prepare(const struct sim_plan *plan);
 int sim_work_body(struct bh_core *core);
 void sim_work_check(const struct sim_plan *plan, struct sim_result *out);
+void sim_net_prepare(const struct sim_plan *plan);
+int sim_net_body(struct bh_core *core);
+void sim_net_check(const struct sim_plan *plan, struct sim_result *out);
 
 #endif

@@ -49,6 +49,8 @@ static const char *const formats[SIM_EVENT_CNT] = {
         [SIM_EVENT_COMPLETE] = "command %" PRIu64 " completes: status %#" PRIx64,
         [SIM_EVENT_REFUSED] = "command %" PRIu64 " is not accepted: %" PRId64,
         [SIM_EVENT_CALL] = "",
+        [SIM_EVENT_FRAME_SENT] = "port %" PRIu64 " takes frame %" PRIu64 " of %" PRIu64 " bytes",
+        [SIM_EVENT_FRAME_RECEIVED] = "port %" PRIu64 " gives frame %" PRIu64 " of %" PRIu64 " bytes",
         [SIM_EVENT_RETURN] = "returns %" PRId64,
 };
 

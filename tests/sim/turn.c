@@ -185,12 +185,11 @@ time_pass(void)
 static void
 stop_look(void)
 {
-	struct nvme_model_stats stats;
+	uint64_t io_cnt = sim_device_io_cnt();
 
-	sim_device_stats(&stats);
-	if (turn.stopped || (turn.now_ns < turn.stop_ns && stats.io_cnt < turn.stop_io_cnt))
+	if (turn.stopped || (turn.now_ns < turn.stop_ns && io_cnt < turn.stop_io_cnt))
 		return;
-	if (stats.io_cnt == 0 && turn.now_ns - turn.stop_ns < START_NS_MAX)
+	if (io_cnt == 0 && turn.now_ns - turn.stop_ns < START_NS_MAX)
 		return;
 	struct bh_control *control = bh_hosted_shared(bh_hosted_page()->shared.control_offset);
 	control->stop = 1;

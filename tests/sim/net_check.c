@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the counters of a run must add up to. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/net.h"
+
+static uint64_t
+port_counter(unsigned idx, const char *name)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "p%u.%s", idx, name);
+	return sim_counter(text);
+}
+
+static uint64_t
+drops(unsigned idx, const char *const *names, size_t cnt)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < cnt; i++)
+		sum += port_counter(idx, names[i]);
+	return sum;
+}
+
+static const char *const tx_refused[] = {"drop_tx_too_long", "drop_tx_too_short", "drop_tx_bad_request",
+                                         "drop_tx_link_down"};
+static const char *const rx_drops[] = {"drop_rx_no_buffer",  "drop_rx_error",  "drop_rx_too_long",
+                                       "drop_rx_bad_length", "drop_rx_bad_id", "drop_rx_bad_header"};
+
+static void
+equal(const char *what, unsigned idx, uint64_t is, uint64_t wanted)
+{
+	if (is != wanted)
+		sim_fail("port %u: %s: %lu, wanted %lu", idx, what, is, wanted);
+}
+
+static void
+at_most(const char *what, unsigned idx, uint64_t is, uint64_t most)
+{
+	if (is > most)
+		sim_fail("port %u: %s: %lu, at most %lu", idx, what, is, most);
+}
+
+/* include/bulkhead/port.h, "What adds up". */
+static void
+port_check(unsigned idx, const struct vnet_stats *card)
+{
+	uint64_t taken_cnt = 0, received_cnt = 0, odd_cnt = 0;
+	uint64_t tx_cnt = port_counter(idx, "tx_pkts"), rx_cnt = port_counter(idx, "rx_pkts");
+	uint64_t refused_cnt = drops(idx, tx_refused, BH_ARRAY_CNT(tx_refused));
+	uint64_t rx_drop_cnt = drops(idx, rx_drops, BH_ARRAY_CNT(rx_drops));
+
+	for (unsigned i = 0; i < SIM_CORES_MAX; i++) {
+		taken_cnt += net.core[i].taken_cnt[idx];
+		received_cnt += net.core[i].received_cnt[idx];
+		odd_cnt += net.core[i].odd_cnt[idx];
+	}
+	equal("frames taken = tx_pkts + refused", idx, tx_cnt + refused_cnt, taken_cnt);
+	equal("frames refused = frames that cannot be sent", idx, refused_cnt, odd_cnt);
+	equal("frames received = rx_pkts", idx, received_cnt, rx_cnt);
+	equal("addresses outside of the arena", idx, card->dma_refused_cnt, 0);
+	if (sim_net_may_garble(net.all))
+		return;
+	/* A card that writes into a header which it gave back writes into the next frame that is sent from there, too. */
+	if (card->fault_kind_cnt[VNET_FAULT_CHANGE_HEADER] == 0)
+		equal("frames that the card found bad", idx, card->tx_bad_cnt, 0);
+	at_most("frames sent by the card", idx, card->tx_pkts + card->tx_bad_cnt, tx_cnt);
+	at_most("tx_pkts without those of resets", idx, tx_cnt - port_counter(idx, "drop_reset"),
+	        card->tx_pkts + card->tx_bad_cnt);
+	at_most("frames received", idx, rx_cnt, card->rx_pkts);
+	if (!net.tame)
+		return;
+	equal("frames sent by the card", idx, card->tx_pkts, tx_cnt);
+	equal("frames given by the card", idx, card->rx_pkts, rx_cnt);
+	equal("frames dropped", idx, rx_drop_cnt + port_counter(idx, "drop_reset"), 0);
+	equal("resets", idx, port_counter(idx, "resets"), 0);
+}
+
+/* A card fails only by its own script: never for what the driver put into its rings. */
+static void
+cards_check(const struct vnet_stats card[2], struct sim_result *out)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		equal("times that the driver's rings broke the rules", i, card[i].failed_cnt,
+		      card[i].fault_kind_cnt[VNET_FAULT_NEEDS_RESET]);
+		for (unsigned kind = 0; kind < VNET_FAULT_CNT; kind++)
+			out->net_fault_cnt[kind] += card[i].fault_kind_cnt[kind];
+		out->reset_cnt += port_counter(i, "resets");
+	}
+}
+
+void
+sim_net_check(const struct sim_plan *plan, struct sim_result *out)
+{
+	struct vnet_stats card[2];
+
+	sim_net_stats(card);
+	for (unsigned i = 0; i < plan->core_cnt; i++)
+		sim_require(sim_turn_exit_code(i) == 0);
+	net_frames_end();
+	cards_check(card, out);
+	for (unsigned i = 0; i < 2; i++)
+		port_check(i, &card[i]);
+	out->checked_cnt = net_frames_seen();
+	out->removed_cnt = sim_net_gone();
+}
