@@ -100,7 +100,9 @@ way_of_unicast(struct fwd_rib *rib, const struct fwd_rib_route *route, struct wa
 static void
 way_of(struct fwd_rib *rib, const struct fwd_rib_route *route, struct way *way)
 {
-	memset(way, 0, sizeof(*way));
+	way->host = false;
+	way->hop_cnt = 0;
+	way->weight_max = 0;
 	way->usable = route->type != RTN_UNICAST;
 	switch (route->type) {
 	case RTN_UNICAST:
@@ -139,18 +141,19 @@ fwd_rib_prefix_apply(struct fwd_rib *rib, const struct fwd_rib_route *any)
 	const struct fwd_rib_table *table =
 	        &rib->table[any->prefix.family == AF_INET ? FWD_RIB_ROUTE4 : FWD_RIB_ROUTE6];
 	const struct fwd_rib_route *best = NULL;
-	struct way way = {.usable = false}, best_way = {.usable = false};
+	struct way way[2]; /* of the best so far, and of the one at hand */
+	unsigned at_hand = 0;
 	for (const struct fwd_rib_item *item = fwd_rib_bucket(table, any->item.hash); item != NULL; item = item->next) {
 		const struct fwd_rib_route *route = (const void *)item;
 		if ((item->flags & FWD_RIB_GONE) != 0 ||
 		    memcmp(&route->prefix, &any->prefix, sizeof(any->prefix)) != 0 ||
 		    (best != NULL && goes_before(best, route)))
 			continue;
-		way_of(rib, route, &way);
-		if (!way.usable)
+		way_of(rib, route, &way[at_hand]);
+		if (!way[at_hand].usable)
 			continue;
 		best = route;
-		best_way = way;
+		at_hand ^= 1;
 	}
 	struct fwd_prefix prefix = {.addr = fwd_rib_addr(any->prefix.family, any->prefix.addr),
 	                            .len = any->prefix.length};
@@ -158,8 +161,9 @@ fwd_rib_prefix_apply(struct fwd_rib *rib, const struct fwd_rib_route *any)
 		fwd_rib_fib(rib, fwd_fib_route_del(rib->options.fib, &prefix));
 		return;
 	}
-	uint32_t hop_cnt = best_way.kind == FWD_FORWARD ? best_way.hop_cnt : 0;
-	fwd_rib_fib(rib, fwd_fib_route_set(rib->options.fib, &prefix, best_way.kind, best_way.hop, hop_cnt));
+	const struct way *of = &way[at_hand ^ 1];
+	uint32_t hop_cnt = of->kind == FWD_FORWARD ? of->hop_cnt : 0;
+	fwd_rib_fib(rib, fwd_fib_route_set(rib->options.fib, &prefix, of->kind, of->hop, hop_cnt));
 }
 
 static struct fwd_rib_hops **
