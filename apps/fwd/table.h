@@ -206,8 +206,8 @@ fwd_lookup4_burst(const struct fwd_tables *tables, const uint32_t *addr, uint32_
 		uint32_t word = fwd_word_load(&tables->root4[addr[i] >> (32 - FWD_ROOT_BITS)]);
 		out_words[i] = word;
 		open |= word;
-		/* Of a leaf that is some node as well: harmless. */
-		__builtin_prefetch(&tables->node[word & ~FWD_WORD_NODE]);
+		/* Of a leaf that is some line near the first node: harmless. */
+		__builtin_prefetch(&tables->node[word & (FWD_WORD_GROUP - 1)]);
 	}
 	for (uint32_t shift = 8; (open & FWD_WORD_NODE) != 0; shift -= FWD_STRIDE_BITS) {
 		open = 0;
@@ -218,7 +218,7 @@ fwd_lookup4_burst(const struct fwd_tables *tables, const uint32_t *addr, uint32_
 			word = fwd_word_load(&tables->node[word & ~FWD_WORD_NODE].word[addr[i] >> shift & 15]);
 			out_words[i] = word;
 			open |= word;
-			__builtin_prefetch(&tables->node[word & ~FWD_WORD_NODE]);
+			__builtin_prefetch(&tables->node[word & (FWD_WORD_GROUP - 1)]);
 		}
 	}
 }
@@ -233,7 +233,7 @@ fwd_lookup6_burst(const struct fwd_tables *tables, const struct fwd_addr6 *addr,
 		uint32_t word = fwd_word_load(&tables->root6[addr[i].high >> (64 - FWD_ROOT_BITS)]);
 		out_words[i] = word;
 		open |= word;
-		__builtin_prefetch(&tables->node[word & ~FWD_WORD_NODE]);
+		__builtin_prefetch(&tables->node[word & (FWD_WORD_GROUP - 1)]);
 	}
 	for (uint32_t bit_idx = FWD_ROOT_BITS; (open & FWD_WORD_NODE) != 0; bit_idx += FWD_STRIDE_BITS) {
 		open = 0;
@@ -244,7 +244,7 @@ fwd_lookup6_burst(const struct fwd_tables *tables, const struct fwd_addr6 *addr,
 			word = fwd_word_load(&tables->node[word & ~FWD_WORD_NODE].word[fwd_nibble6(addr[i], bit_idx)]);
 			out_words[i] = word;
 			open |= word;
-			__builtin_prefetch(&tables->node[word & ~FWD_WORD_NODE]);
+			__builtin_prefetch(&tables->node[word & (FWD_WORD_GROUP - 1)]);
 		}
 	}
 }

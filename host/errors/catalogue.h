@@ -18,6 +18,7 @@ extern const struct bh_error_entry bh_errors_vfio[];
 extern const struct bh_error_entry bh_errors_bind[];
 extern const struct bh_error_entry bh_errors_prove[];
 extern const struct bh_error_entry bh_errors_compare[];
+extern const struct bh_error_entry bh_errors_fwd[];
 extern const struct bh_error_entry bh_errors_lab[];
 extern const struct bh_error_entry bh_errors_machine[];
 extern const struct bh_error_entry bh_errors_mirror[];
