@@ -4,8 +4,10 @@
  * it happened. Both halves include this.
  *
  * What adds up, at any moment when nothing is in a ring:
- *	rx_pkts of all ports = fwd.forward4 + fwd.forward6 + the sum of fwd.punt_* + the sum of fwd.drop_*
- *	frames from Linux    = fwd.from_linux + the sum of fwd.lost_*
+ *	rx_pkts of all ports      = fwd.forward4 + fwd.forward6 + fwd.punt_* + fwd.drop_* but fwd.drop_tx_full
+ *	frames handed to ports    = fwd.forward4 + fwd.forward6 - fwd.drop_tx_full
+ *	so: in minus forwarded    = fwd.punt_* + fwd.drop_*
+ *	frames taken from Linux   = fwd.from_linux + fwd.lost_*
  */
 #ifndef APPS_FWD_REASON_H
 #define APPS_FWD_REASON_H
@@ -40,7 +42,7 @@ enum fwd_reason {
 	FWD_DROP_MARTIAN_DESTINATION,  /* likewise */
 	FWD_DROP_BLACKHOLE,            /* `ip route add blackhole` */
 	FWD_DROP_DOWN,                 /* the way out is down, or its port is not there */
-	FWD_DROP_TX_FULL,              /* the outgoing port's ring had no room */
+	FWD_DROP_TX_FULL,              /* routed, and the outgoing port's ring had no room */
 	FWD_DROP_PUNT_RATE,            /* was for Linux, beyond [fwd] punt_rate */
 	FWD_DROP_ERROR_RATE,           /* was for Linux, beyond [fwd] error_rate */
 	FWD_DROP_PUNT_FULL,            /* was for Linux, the ring had no room */
