@@ -13,38 +13,12 @@
 
 #include <cmocka.h>
 
-#include <bulkhead/metrics.h>
+#include "tests/unit/fwd/sides.h"
 
-#include "apps/fwd/cell/router.h"
-#include "apps/fwd/host/fib.h"
-#include "tests/hosted/include/bulkhead/hosted.h"
+#define PORT_CNT SIDE_CNT
+#define SLOT_CNT SIDE_SLOT_CNT
 
-#define PORT_CNT  3u
-#define HELD_MAX  256u
-#define FRAME_MAX 2048u
-#define SLOT_CNT  64u
-#define PKT_CNT   512u
-
-struct frame {
-	uint8_t data[FRAME_MAX];
-	uint32_t bytes;
-	uint16_t flags, vlan_tci, csum_start, csum_offset;
-};
-
-/* A port: what comes in, what went out. */
-struct side {
-	struct bh_port_queue queue;
-	struct frame in[HELD_MAX], out[HELD_MAX];
-	uint32_t in_cnt, given_cnt, out_cnt, room_cnt;
-};
-
-static struct side side[PORT_CNT];
-static struct fwd_router *router;
 static struct fwd_fib *fib;
-static struct fwd_channel *channel;
-static struct fwd_ring_end to_host;
-static struct bh_pkt_pool *pool;
-static uint32_t pool_cnt;
 
 static const uint8_t port_mac[PORT_CNT][6] = {
         {2, 0, 0, 0, 1, 0},
@@ -53,75 +27,27 @@ static const uint8_t port_mac[PORT_CNT][6] = {
 };
 static const uint8_t hop_mac[6] = {2, 0, 0, 0, 9, 1}, hop_mac2[6] = {2, 0, 0, 0, 9, 2};
 
-static uint32_t
-side_rx(struct bh_port_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt)
-{
-	struct side *from = &side[queue->port_idx];
-	cnt = bh_pkt_get(pool, out_pkts, BH_MIN(cnt, from->in_cnt - from->given_cnt));
-	for (uint32_t i = 0; i < cnt; i++) {
-		const struct frame *frame = &from->in[from->given_cnt++];
-		/* What is behind the frame in its buffer is not the frame's. */
-		memset(out_pkts[i]->data, 0xa5, 128);
-		memcpy(out_pkts[i]->data, frame->data, frame->bytes);
-		out_pkts[i]->len_bytes = frame->bytes;
-		out_pkts[i]->flags = frame->flags;
-		out_pkts[i]->vlan_tci = frame->vlan_tci;
-		out_pkts[i]->csum_start = frame->csum_start;
-		out_pkts[i]->csum_offset = frame->csum_offset;
-	}
-	return cnt;
-}
-
-static uint32_t
-side_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
-{
-	struct side *to = &side[queue->port_idx];
-	cnt = BH_MIN(cnt, to->room_cnt - to->out_cnt);
-	for (uint32_t i = 0; i < cnt; i++) {
-		struct frame *frame = &to->out[to->out_cnt++];
-		frame->bytes = pkts[i]->len_bytes;
-		frame->flags = pkts[i]->flags;
-		frame->vlan_tci = pkts[i]->vlan_tci;
-		frame->csum_start = pkts[i]->csum_start;
-		memcpy(frame->data, pkts[i]->data, frame->bytes);
-	}
-	bh_pkt_free_burst(pool, pkts, cnt);
-	return cnt;
-}
-
-static uint64_t
-counter(const char *name)
-{
-	return *bh_counter_register(name, "");
-}
-
 static void
 assert_counted(enum fwd_reason reason, uint64_t cnt)
 {
-	static const char names[FWD_REASON_CNT][28] = FWD_REASON_NAMES;
-	char name[40] = "fwd.";
-	strcat(name, names[reason]);
-	if (counter(name) != cnt)
-		fail_msg("%s is %lu, not %lu", name, counter(name), cnt);
+	uint64_t is = sides_counter(sides_reason_name(reason));
+	if (is != cnt)
+		fail_msg("%s is %lu, not %lu", sides_reason_name(reason), is, cnt);
 }
 
 /* Everything that came in is accounted for, and every packet is back in the pool. */
 static void
 assert_adds_up(void)
 {
-	static const char names[FWD_REASON_CNT][28] = FWD_REASON_NAMES;
 	uint64_t in_cnt = 0, out_cnt = 0, reason_cnt = 0;
 	for (uint32_t i = 0; i < PORT_CNT; i++) {
 		in_cnt += side[i].given_cnt;
 		out_cnt += side[i].out_cnt;
 	}
-	for (uint32_t i = 0; i < FWD_DROP_END; i++) {
-		char name[40] = "fwd.";
-		strcat(name, names[i]);
-		reason_cnt += counter(name);
-	}
+	for (uint32_t i = 0; i < FWD_DROP_END; i++)
+		reason_cnt += sides_counter(sides_reason_name((enum fwd_reason)i));
 	assert_int_equal(in_cnt - out_cnt, reason_cnt);
-	assert_int_equal(pool->free_cnt, pool_cnt);
+	assert_int_equal(sides_free_cnt(), sides_pkt_cnt());
 }
 
 static struct fwd_addr
@@ -192,39 +118,16 @@ tables(void)
 static int
 begin(void **unused)
 {
-	const struct bh_pkt_pool_options pool_options = {.pkt_cnt = PKT_CNT};
-	struct fwd_router_options options = {.port_cnt = PORT_CNT, .burst_cnt = 32, .tsc_hz = BH_HOSTED_TSC_HZ};
-	struct fwd_ring_end end;
-	assert_int_equal(bh_hosted_start(1, 16 << 20, 16 << 20), 0);
-	assert_int_equal(bh_pkt_pool_create(&pool_options, &pool), 0);
-	pool_cnt = pool->free_cnt;
-	memset(side, 0, sizeof(side));
 	tables();
-	uint64_t bytes = fwd_channel_bytes(1, SLOT_CNT, FWD_SLOT_BYTES);
-	channel = aligned_alloc(4096, bytes);
-	memset(channel, 0, bytes);
-	fwd_channel_init(channel, 1, PORT_CNT, SLOT_CNT, FWD_SLOT_BYTES);
-	assert_int_equal(fwd_channel_end(channel, bytes, 0, true, &end), 0);
-	assert_int_equal(fwd_channel_end(channel, bytes, 0, false, &to_host), 0);
-	for (uint16_t i = 0; i < PORT_CNT; i++) {
-		side[i].queue = (struct bh_port_queue){.rx = side_rx, .tx = side_tx, .pool = pool, .port_idx = i};
-		side[i].room_cnt = HELD_MAX;
-		options.queue[i] = &side[i].queue;
-	}
-	assert_int_equal(fwd_tables_open(fwd_fib_tables(fib)->header, fwd_fib_bytes(fib), &options.tables), 0);
-	options.line = &channel->core[0];
-	options.to_linux = &end;
-	assert_int_equal(fwd_router_create(&options, &router), 0);
+	sides_begin(fib);
 	return 0;
 }
 
 static int
 end(void **unused)
 {
-	fwd_router_end(router);
+	sides_end();
 	fwd_fib_free(fib);
-	free(channel);
-	bh_hosted_stop();
 	return 0;
 }
 
@@ -275,13 +178,6 @@ udp_to(uint32_t port, const char *dst)
 }
 
 static void
-turn(void)
-{
-	while (fwd_router_turn(router) != 0)
-		;
-}
-
-static void
 assert_sent(uint32_t port, const uint8_t mac[6], const struct frame *before)
 {
 	const struct frame *after = &side[port].out[0];
@@ -306,12 +202,12 @@ forwards_by_a_gateway_and_to_a_neighbour(void **unused)
 	static const char *const to[] = {"192.0.2.77", "10.0.1.2", "2001:db8:9:1::1", "2001:db8:1::2"};
 	for (size_t i = 0; i < BH_ARRAY_CNT(to); i++) {
 		const struct frame *frame = udp_to(0, to[i]);
-		turn();
+		sides_turn();
 		assert_sent(1, hop_mac, frame);
 		side[1].out_cnt = 0;
 	}
-	assert_int_equal(counter("fwd.forward4"), 2);
-	assert_int_equal(counter("fwd.forward6"), 2);
+	assert_int_equal(sides_counter("forward4"), 2);
+	assert_int_equal(sides_counter("forward6"), 2);
 	side[1].out_cnt = 4;
 	assert_adds_up();
 }
@@ -325,7 +221,7 @@ the_checksum_stays_right_for_every_value(void **unused)
 		frame->data[18] = (uint8_t)(id >> 8);
 		frame->data[19] = (uint8_t)id;
 		finish4(frame);
-		turn();
+		sides_turn();
 		assert_int_equal(sum_of(side[1].out[0].data + 14, 20, 0), 0xffff);
 		assert_sent(1, hop_mac, frame);
 		side[0].in_cnt = side[0].given_cnt = side[1].out_cnt = 0;
@@ -337,7 +233,7 @@ tags_are_taken_and_put(void **unused)
 {
 	/* Out of the tagged interface: the port is asked for a tag. */
 	udp_to(0, "10.0.7.2");
-	turn();
+	sides_turn();
 	assert_int_equal(side[1].out_cnt, 1);
 	assert_int_equal(side[1].out[0].flags, BH_PKT_VLAN);
 	assert_int_equal(side[1].out[0].vlan_tci, 7);
@@ -351,7 +247,7 @@ tags_are_taken_and_put(void **unused)
 	inside->bytes += 4;
 	inside->csum_start = 38;
 	inside->flags = BH_PKT_CSUM_PARTIAL;
-	turn();
+	sides_turn();
 	assert_int_equal(side[2].out_cnt, 2);
 	for (uint32_t i = 0; i < 2; i++) {
 		assert_int_equal(side[2].out[i].flags, BH_PKT_CSUM_PARTIAL);
@@ -367,7 +263,7 @@ tags_are_taken_and_put(void **unused)
 	struct frame *priority = udp_to(1, "10.0.2.2");
 	priority->flags = BH_PKT_VLAN;
 	priority->vlan_tci = 0xe000;
-	turn();
+	sides_turn();
 	assert_counted(FWD_DROP_VLAN, 1);
 	assert_int_equal(side[2].out_cnt, 3);
 	assert_adds_up();
@@ -377,14 +273,14 @@ tags_are_taken_and_put(void **unused)
 static void
 assert_punted(enum fwd_reason reason, const struct frame *frame)
 {
-	const struct fwd_slot *slot = fwd_ring_next(&to_host);
+	const struct fwd_slot *slot = fwd_ring_next(&side_to_host);
 	assert_non_null(slot);
 	assert_int_equal(slot->reason, reason);
 	assert_int_equal(slot->port, 0);
 	assert_int_equal(slot->bytes, frame->bytes);
 	assert_memory_equal(slot->frame, frame->data, frame->bytes);
-	fwd_ring_drop(&to_host);
-	fwd_ring_publish(&to_host);
+	fwd_ring_drop(&side_to_host);
+	fwd_ring_publish(&side_to_host);
 }
 
 static void
@@ -408,31 +304,31 @@ what_is_for_linux_goes_there_unchanged(void **unused)
 	};
 	for (size_t i = 0; i < BH_ARRAY_CNT(way); i++) {
 		const struct frame *frame = udp_to(0, way[i].dst);
-		turn();
+		sides_turn();
 		assert_punted(way[i].reason, frame);
 	}
 	struct frame *frame = udp_to(0, "192.0.2.1");
 	frame->data[22] = 1;
 	finish4(frame);
-	turn();
+	sides_turn();
 	assert_punted(FWD_PUNT_TTL, frame);
 	frame = udp_to(0, "2001:db8:9::1");
 	frame->data[21] = 0;
-	turn();
+	sides_turn();
 	assert_punted(FWD_PUNT_TTL, frame);
 	frame = udp_to(0, "192.0.2.1");
 	frame->data[14] = 0x46;
 	finish4(frame);
-	turn();
+	sides_turn();
 	assert_punted(FWD_PUNT_OPTIONS, frame);
 	frame = udp_to(0, "10.0.0.1");
 	memcpy(frame->data + 12, "\x08\x06", 2);
 	memset(frame->data, 0xff, 6);
-	turn();
+	sides_turn();
 	assert_punted(FWD_PUNT_ARP, frame);
 	frame = udp_to(0, "10.0.0.1");
 	memcpy(frame->data + 12, "\x88\xcc", 2);
-	turn();
+	sides_turn();
 	assert_punted(FWD_PUNT_NOT_IP, frame);
 	assert_adds_up();
 }
@@ -447,7 +343,7 @@ an_mtu_is_kept(void **unused)
 		frame->bytes = 14 + bytes;
 		finish4(frame);
 	}
-	turn();
+	sides_turn();
 	assert_int_equal(side[2].out_cnt, 1);
 	assert_punted(FWD_PUNT_MTU, &side[0].in[1]);
 	assert_adds_up();
@@ -462,12 +358,12 @@ a_frame_that_is_cut_anywhere_is_dropped(void **unused)
 		uint32_t whole = i == 0 ? 60 : 80;
 		for (uint32_t bytes = 0; bytes < whole; bytes++, cnt++) {
 			udp_to(0, to[i])->bytes = bytes;
-			turn();
+			sides_turn();
 			side[0].in_cnt = side[0].given_cnt = 0;
 		}
 	}
 	assert_int_equal(side[1].out_cnt, 0);
-	assert_null(fwd_ring_next(&to_host));
+	assert_null(fwd_ring_next(&side_to_host));
 	assert_counted(FWD_DROP_SHORT, 34 + 54);
 	assert_counted(FWD_DROP_LENGTH, cnt - 34 - 54);
 	side[0].given_cnt = (uint32_t)cnt;
@@ -495,41 +391,41 @@ what_is_wrong_is_dropped_and_counted(void **unused)
 		frame->data[change[i].at] = change[i].value;
 		if (change[i].fix)
 			finish4(frame);
-		turn();
+		sides_turn();
 		assert_counted(change[i].reason, ++cnt[change[i].reason]);
 	}
 	udp_to(0, "198.51.100.1");
-	turn();
+	sides_turn();
 	assert_counted(FWD_DROP_BLACKHOLE, 1);
 	udp_to(0, "2001:db8:9::1")->data[14] = 0x40;
-	turn();
+	sides_turn();
 	assert_counted(FWD_DROP_VERSION, ++cnt[FWD_DROP_VERSION]);
 	memset(udp_to(0, "::1")->data + 22, 0xff, 16);
-	turn();
+	sides_turn();
 	assert_counted(FWD_DROP_MARTIAN_SOURCE, ++cnt[FWD_DROP_MARTIAN_SOURCE]);
 	udp_to(0, "::1");
-	turn();
+	sides_turn();
 	assert_counted(FWD_DROP_MARTIAN_DESTINATION, ++cnt[FWD_DROP_MARTIAN_DESTINATION]);
 	assert_int_equal(side[1].out_cnt, 0);
-	assert_null(fwd_ring_next(&to_host));
+	assert_null(fwd_ring_next(&side_to_host));
 	assert_adds_up();
 }
 
 static void
 rates_keep_errors_apart_from_what_linux_needs(void **unused)
 {
-	fwd_router_rates(router, 1, 1);
+	fwd_router_rates(side_router, 1, 1);
 	for (uint32_t i = 0; i < 200; i++)
 		udp_to(0, "172.16.0.1");
-	turn();
-	uint64_t passed = counter("fwd.punt_no_route");
+	sides_turn();
+	uint64_t passed = sides_counter("punt_no_route");
 	assert_int_equal(passed, FWD_PUNT_BURST_CNT);
 	assert_counted(FWD_DROP_ERROR_RATE, 200 - passed);
-	while (fwd_ring_next(&to_host) != NULL)
-		fwd_ring_drop(&to_host);
-	fwd_ring_publish(&to_host);
+	while (fwd_ring_next(&side_to_host) != NULL)
+		fwd_ring_drop(&side_to_host);
+	fwd_ring_publish(&side_to_host);
 	const struct frame *frame = udp_to(0, "10.0.0.1");
-	turn();
+	sides_turn();
 	assert_punted(FWD_PUNT_LOCAL, frame);
 	assert_adds_up();
 }
@@ -542,9 +438,9 @@ full_rings_drop_and_say_so(void **unused)
 		udp_to(0, "192.0.2.77");
 	for (uint32_t i = 0; i < SLOT_CNT + 9; i++)
 		udp_to(0, "10.0.0.1");
-	turn();
+	sides_turn();
 	assert_counted(FWD_DROP_TX_FULL, 35);
-	assert_int_equal(counter("fwd.forward4"), 40);
+	assert_int_equal(sides_counter("forward4"), 40);
 	assert_counted(FWD_PUNT_LOCAL, SLOT_CNT);
 	assert_counted(FWD_DROP_PUNT_FULL, 9);
 	assert_adds_up();
@@ -563,7 +459,7 @@ a_flow_keeps_its_way_and_flows_share_all(void **unused)
 			uint8_t *udp = udp_to(0, "100.64.1.1")->data + 34;
 			udp[1] = (uint8_t)flow;
 		}
-		turn();
+		sides_turn();
 		if (side[1].out_cnt + side[2].out_cnt != 3 || (side[1].out_cnt != 0 && side[2].out_cnt != 0))
 			both++;
 		one += side[1].out_cnt != 0;
@@ -581,9 +477,9 @@ without_forwarding_all_ip_goes_to_linux(void **unused)
 	assert_int_equal(fwd_fib_interface_set(fib, 1, &interface), 0);
 	const struct frame *frame = udp_to(0, "192.0.2.77");
 	udp_to(0, "2001:db8:9::1");
-	turn();
+	sides_turn();
 	assert_punted(FWD_PUNT_NOT_ROUTER, frame);
-	assert_int_equal(counter("fwd.forward6"), 1);
+	assert_int_equal(sides_counter("forward6"), 1);
 	assert_adds_up();
 }
 
