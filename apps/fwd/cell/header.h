@@ -171,12 +171,12 @@ fwd_check6(const uint8_t *ip, uint32_t left_bytes)
 	return BH_UNLIKELY(ip[6] == 0) ? FWD_PUNT_OPTIONS : FWD_GO;
 }
 
-/* fwd_ttl_decrement - and the checksum with it (RFC 1624): the TTL is the high half of a 16-bit word. */
+/* fwd_ttl_decrement - and the checksum with it (RFC 1624, never -0): the TTL is the high half of a 16-bit word. */
 BH_INLINE void
 fwd_ttl_decrement(uint8_t *ip)
 {
 	uint32_t sum = fwd_load16(ip + 10) + 0x100u;
-	uint16_t folded = __builtin_bswap16((uint16_t)(sum + (sum >> 16)));
+	uint16_t folded = __builtin_bswap16((uint16_t)(sum + (sum >= 0xffff)));
 	ip[8]--;
 	__builtin_memcpy(ip + 10, &folded, sizeof(folded));
 }
