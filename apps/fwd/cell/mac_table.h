@@ -5,7 +5,7 @@
  *	| word 0 | word 1 | ... | word 6 | stamps 0 .. 6 |		one cache line
  *	word: MAC address 48 | VLAN 12 | port 4				0: free
  *
- * A key may lie in one of two lines, the first if there is room. A word holds key and port together, so a reader needs
+ * A key may lie in one of two lines: the first while that has few entries, then the emptier one. A word holds key and port together, so a reader needs
  * no lock and never sees half of a change: words are changed by compare and exchange only, and ageing touches a stamp
  * when its tick is over. While nothing is new the lines are only read, so they stay shared between the cores' caches.
  *
@@ -88,10 +88,17 @@ fwd_mac_key(uint64_t loaded, uint32_t vlan)
 }
 
 BH_INLINE uint64_t
+fwd_mac_fold(uint64_t value, uint64_t factor)
+{
+	__uint128_t product = (__uint128_t)value * factor;
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Once would not do: addresses of one maker differ in few bits, and 10 in 10,000 would find both their lines full. */
+BH_INLINE uint64_t
 fwd_mac_hash(const struct fwd_mac_table *table, uint64_t key)
 {
-	__uint128_t product = (__uint128_t)(key ^ table->seed) * table->factor;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return fwd_mac_fold(fwd_mac_fold(key ^ table->seed, table->factor), table->factor ^ table->seed);
 }
 
 BH_INLINE struct fwd_mac_line *
