@@ -47,11 +47,7 @@ fwd_mac_table_free(struct fwd_mac_table *table)
 void
 fwd_mac_ageing_set(struct fwd_mac_table *table, uint64_t ageing_tsc)
 {
-	uint64_t old_tsc = table->tick_tsc;
 	table->tick_tsc = BH_MAX(ageing_tsc / FWD_MAC_AGE_TICKS, UINT64_C(1));
-	/* A shorter time holds from now on, not from the end of a long tick. */
-	if (table->tick_tsc < old_tsc)
-		table->next_tick_tsc -= old_tsc - table->tick_tsc;
 }
 
 void
@@ -206,6 +202,8 @@ static void
 sweep_begin(struct fwd_mac_table *table, uint64_t now_tsc)
 {
 	uint32_t flush = __atomic_load_n(&table->flush_mask, __ATOMIC_RELAXED);
+	/* A shorter time holds from now on, not from the end of a long tick. */
+	table->next_tick_tsc = BH_MIN(table->next_tick_tsc, now_tsc + table->tick_tsc);
 	bool tick = now_tsc >= table->next_tick_tsc;
 	if (!tick && flush == 0)
 		return;
