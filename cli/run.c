@@ -257,6 +257,21 @@ write_hgrm(const struct run *run)
 }
 
 static int
+load(const struct run *run, struct bh_run_config **out, struct bh_error *error)
+{
+	const struct arguments *arguments = &run->arguments;
+	return bh_config_load(arguments->config_path, arguments->set, arguments->set_cnt, bh_apps, bh_app_cnt, out,
+	                      error);
+}
+
+static int
+reread(void *context, struct bh_run_config **out, struct bh_error *error)
+{
+	const struct run *run = context;
+	return load(run, out, error);
+}
+
+static int
 start(struct run *run, struct bh_error *error)
 {
 	struct bh_error warning = {0};
@@ -270,10 +285,9 @@ start(struct run *run, struct bh_error *error)
 	        .tick = on_tick,
 	        .running = on_running,
 	        .warn = on_warning,
+	        .reread = reread,
 	};
-	const struct arguments *arguments = &run->arguments;
-	int err = bh_config_load(arguments->config_path, arguments->set, arguments->set_cnt, bh_apps, bh_app_cnt,
-	                         &run->config, error);
+	int err = load(run, &run->config, error);
 	if (err != 0)
 		return err;
 	run->report = bh_app_report_find(run->config->app_name);

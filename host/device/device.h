@@ -26,6 +26,7 @@ struct bh_backend_window {
 	uint64_t size_bytes;
 	int fd; /* owned by the back end */
 	uint64_t fd_offset;
+	bool read_only; /* the cell may not write there */
 };
 
 struct bh_backend_bar {

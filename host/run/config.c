@@ -57,6 +57,12 @@ bh_config_is_set(const struct bh_run_config *config, const char *section, const 
 	return bh_ini_find(config->file, section, key) != NULL;
 }
 
+const char *
+bh_config_section(const struct bh_run_config *config, size_t idx)
+{
+	return idx < config->file->section_cnt ? config->file->section[idx].name : NULL;
+}
+
 const struct bh_device_config *
 bh_config_device(const struct bh_run_config *config, const char *name)
 {
@@ -184,9 +190,9 @@ fill_device(struct bh_run_config *config, const char *section, struct bh_error *
 {
 	static const uint32_t block_size_bytes[] = {512, 4096};
 	const char *name = strchr(section, ' ') + 1;
-	if (config->device_cnt == BH_DEVICES_MAX)
+	if (config->device_cnt == BH_CONFIG_DEVICES_MAX)
 		return bh_config_error_id(config, section, "backend", "E016", error, "at most %u devices",
-		                          BH_DEVICES_MAX);
+		                          BH_CONFIG_DEVICES_MAX);
 	if (bh_config_device(config, name) != NULL)
 		return bh_config_error_id(config, section, "backend", "E016", error,
 		                          "there is another device or port of that name");

@@ -22,6 +22,8 @@
 
 #include "host/device/device.h"
 
+#define BH_CONFIG_DEVICES_MAX (BH_DEVICES_MAX - 1) /* one is left for the application's own */
+
 enum bh_value_type {
 	BH_VALUE_STRING = 0,
 	BH_VALUE_UINT = 1,     /* 42 or 0x2a */
@@ -45,6 +47,32 @@ struct bh_config_key {
 
 struct bh_run_config;
 
+struct bh_backend;
+
+/**
+ * What an application's host half does beside its cell, in the supervisor's process. It may have threads of its own;
+ * what it shares with the cell is windows of a device that it adds, named after the application.
+ */
+struct bh_app_host {
+	/**
+	 * open - when the devices are open, before the boot page is made
+	 * @out_state: for the calls below; @out_channel: a back end whose windows the cell gets, or NULL
+	 * The windows' descriptors stay the host half's; the back end is closed before `close`.
+	 * Return: 0, or a negative errno with `error` filled, and nothing left behind.
+	 */
+	BH_MUST_CHECK int (*open)(const struct bh_run_config *config, uint32_t core_cnt, void **out_state,
+	                          struct bh_backend **out_channel, struct bh_error *error);
+	/* start - the cell's process runs: threads may be started. Return: as open; then `close` follows. */
+	BH_MUST_CHECK int (*start)(void *state, struct bh_error *error);
+	/**
+	 * reload - the configuration was read anew (SIGHUP); NULL: SIGHUP ends the cell
+	 * `fresh` is gone afterwards. Return: 0; a negative errno with `error` filled: nothing was changed.
+	 */
+	BH_MUST_CHECK int (*reload)(void *state, const struct bh_run_config *fresh, struct bh_error *error);
+	/* close - the cell is gone, whatever became of it; ends everything that open and start made */
+	void (*close)(void *state);
+};
+
 /* An application: its cell and its host half. One without a host half needs no such entry (see bh_cell_find_file). */
 struct bh_app {
 	const char *name; /* of `[cell] app` */
@@ -58,6 +86,7 @@ struct bh_app {
 	 */
 	BH_MUST_CHECK int (*compile)(const struct bh_run_config *config, void *out, uint32_t *out_bytes,
 	                             struct bh_error *error);
+	const struct bh_app_host *host; /* NULL: nothing runs beside the cell */
 };
 
 enum bh_pages {
@@ -108,7 +137,7 @@ struct bh_run_config {
 	uint64_t arena_bytes;
 	enum bh_pages pages;
 	uint32_t device_cnt;
-	struct bh_device_config device[BH_DEVICES_MAX];
+	struct bh_device_config device[BH_CONFIG_DEVICES_MAX];
 	struct bh_config_file *file;
 };
 
@@ -140,6 +169,9 @@ unsigned bh_config_enum(const struct bh_run_config *config, const char *section,
 
 /* bh_config_is_set - whether the file or an override has the key. */
 bool bh_config_is_set(const struct bh_run_config *config, const char *section, const char *key);
+
+/* bh_config_section - the name of the section at `idx` in the file, without its brackets; NULL: there are no more. */
+const char *bh_config_section(const struct bh_run_config *config, size_t idx);
 
 /* bh_config_device - the device of that name, or NULL. */
 const struct bh_device_config *bh_config_device(const struct bh_run_config *config, const char *name);

@@ -9,7 +9,7 @@
  *   devices.c   back ends, softdev.c their processes    verdict.c     what a person reads
  *   prepare.c   all before the process            run.c               start, wait, free
  *   confine.c   the supervisor's own filter       child_filter.c      the cell's outer filter
- *   partition.c the control group of bulkhead apply
+ *   partition.c the control group of bulkhead apply     app.c         an application's host half
  */
 #ifndef HOST_RUN_INTERNAL_H
 #define HOST_RUN_INTERNAL_H
@@ -129,6 +129,14 @@ BH_MUST_CHECK int bh_port_af_xdp_open(const struct bh_run_config *config, const 
 BH_MUST_CHECK int bh_port_pcap_open(const struct bh_run_config *config, const struct bh_device_config *port,
                                     struct bh_backend **out, struct bh_error *error);
 
+/* app.c: the application's host half, if it has one */
+BH_MUST_CHECK int bh_app_open(struct bh_cell *cell, struct bh_error *error);
+BH_MUST_CHECK int bh_app_start(struct bh_cell *cell, struct bh_error *error);
+bool bh_app_reloads(const struct bh_cell *cell);
+/* bh_app_reload - read the configuration anew; what cannot be is a warning, and nothing has changed */
+void bh_app_reload(struct bh_cell *cell);
+void bh_app_close(struct bh_cell *cell);
+
 /* page.c */
 
 void bh_page_layout(uint32_t core_cnt, struct bh_shared_layout *out);
@@ -243,6 +251,8 @@ struct bh_cell {
 	uint32_t device_cnt;
 	int soft_port_fd[BH_DEVICES_MAX]; /* of soft ports that are not open yet; 0: none */
 	bool soft_ports_started;
+	void *app_state;                    /* of the application's host half; NULL: not open */
+	struct bh_device_config app_device; /* its channel */
 	struct bh_boot_page page;
 	int region_fd[BH_REGIONS_MAX];
 	struct bh_view view;

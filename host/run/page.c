@@ -88,7 +88,7 @@ add_window(struct bh_cell *cell, uint32_t device_idx, uint32_t bar_idx, const st
 	                                .size_bytes = window->size_bytes,
 	                                .fd_offset = window->fd_offset,
 	                                .kind = BH_REGION_BAR,
-	                                .flags = BH_REGION_WRITE,
+	                                .flags = window->read_only ? 0 : BH_REGION_WRITE,
 	                                .device_idx = device_idx};
 	if (region.size_bytes > BH_ADDR_SHARED - BH_GUARD_BYTES - *addr)
 		return -E2BIG;

@@ -125,6 +125,8 @@ bh_cell_prepare(struct bh_cell *cell, struct bh_error *error)
 		err = prepare_memory(cell, error);
 	if (err == 0)
 		err = bh_devices_open(cell, error);
+	if (err == 0)
+		err = bh_app_open(cell, error);
 	cell->result.times.devices_ns = bh_now_ns() - cell->start_ns;
 	if (err == 0)
 		err = bh_page_build(cell, error);

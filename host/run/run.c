@@ -14,6 +14,9 @@
 
 /* How many signals asked to stop, since the last bh_cell_start with catch_signals. */
 static volatile sig_atomic_t signal_cnt;
+/* SIGHUP of a cell whose application reads its configuration anew. */
+static volatile sig_atomic_t reload_cnt;
+static bool reloads;
 static struct sigaction old_action[4];
 static const int caught[4] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
@@ -23,15 +26,18 @@ on_stop_signal(int number)
 	/* Nobody reads our output any more: a reason to stop, and the same one for every line that follows. */
 	if (number == SIGPIPE && signal_cnt > 0)
 		return;
-	if (signal_cnt < 1000)
+	if (number == SIGHUP && reloads)
+		reload_cnt = 1;
+	else if (signal_cnt < 1000)
 		signal_cnt++;
 }
 
 static void
-catch_signals(void)
+catch_signals(const struct bh_cell *cell)
 {
 	struct sigaction action = {.sa_handler = on_stop_signal};
-	signal_cnt = 0;
+	signal_cnt = reload_cnt = 0;
+	reloads = bh_app_reloads(cell);
 	for (size_t i = 0; i < BH_ARRAY_CNT(caught); i++)
 		sigaction(caught[i], &action, &old_action[i]);
 }
@@ -65,12 +71,14 @@ bh_cell_start(const struct bh_run_config *config, const struct bh_cell_options *
 	cell->elf = (struct bh_elf){.fd = -1};
 	cell->arena.fd = cell->heap.fd = cell->shared.fd = -1;
 	if (options->catch_signals)
-		catch_signals();
+		catch_signals(cell);
 	int err = bh_cell_prepare(cell, error);
 	if (err == 0 && options->catch_signals && signal_cnt != 0)
 		err = bh_error_set(error, "E093", -ECANCELED, "interrupted while starting");
 	if (err == 0)
 		err = bh_launch(cell, error);
+	if (err == 0)
+		err = bh_app_start(cell, error);
 	if (err != 0) {
 		bh_cell_free(cell);
 		return err;
@@ -119,6 +127,10 @@ supervise(struct bh_cell *cell)
 		uint64_t now_ns = bh_now_ns();
 		if (signal_cnt != 0 && cell->options.catch_signals)
 			__atomic_store_n(&cell->stop_requested, (uint32_t)signal_cnt, __ATOMIC_RELAXED);
+		if (reload_cnt != 0 && cell->options.catch_signals && reloads && cell->all_running) {
+			reload_cnt = 0;
+			bh_app_reload(cell);
+		}
 		if (now_ns >= cell->next_watch_ns || !cell->all_running) {
 			cell->next_watch_ns = now_ns + WATCH_NS;
 			bh_watch(cell, now_ns);
@@ -165,6 +177,7 @@ release(struct bh_cell *cell)
 {
 	bh_trace_kill(cell);
 	bh_devices_release(cell);
+	bh_app_close(cell);
 	bh_memory_free(&cell->arena);
 	bh_memory_free(&cell->heap);
 	if (cell->affinity_set)

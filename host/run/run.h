@@ -43,7 +43,8 @@ struct bh_cell_options {
 	uint64_t duration_ns; /* stop after running so long; 0: until the cell returns or is asked to stop */
 	uint64_t drain_ns;    /* how long a cell may drain once asked to stop; 0: BH_DRAIN_NS_DEFAULT */
 	uint64_t tick_ns;     /* how often `tick` is called; 0: 100 ms */
-	bool catch_signals; /* SIGINT, SIGTERM, SIGHUP ask the cell to stop; a second one ends it at once; SIGPIPE asks, too */
+	/* SIGINT, SIGTERM, SIGHUP (see reread) ask the cell to stop; a second one ends it at once; SIGPIPE asks, too */
+	bool catch_signals;
 	const char *cell_file; /* the cell's ELF file; NULL: bh_cell_find_file() */
 	const char *program;   /* for software devices: `PROGRAM softdev nvme ...`; NULL: /proc/self/exe */
 	uint64_t seed;         /* of the boot page; 0: drawn from the kernel */
@@ -52,6 +53,8 @@ struct bh_cell_options {
 	void (*running)(void *context, struct bh_cell *cell);        /* once: every core is in cell_main */
 	void (*warn)(void *context, const struct bh_error *warning); /* something is worse than asked for; goes on */
 	void (*edit_page)(void *context, struct bh_boot_page *page); /* tests: before the page is sealed */
+	/* The configuration, read anew, for bh_config_free: on SIGHUP, of applications that can take it while they run. */
+	int (*reread)(void *context, struct bh_run_config **out, struct bh_error *error);
 };
 
 /**

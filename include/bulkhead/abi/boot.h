@@ -28,7 +28,7 @@
 
 #define BH_CORES_MAX        64u
 #define BH_REGIONS_MAX      32u
-#define BH_DEVICES_MAX      8u
+#define BH_DEVICES_MAX      9u /* eight of a configuration, one of an application */
 #define BH_DEVICE_BARS_MAX  6u
 #define BH_BAR_WINDOWS_MAX  4u
 #define BH_NAME_BYTES       32u
