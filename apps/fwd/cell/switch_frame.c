@@ -11,6 +11,7 @@
 #define ETH_BYTES      14u
 #define ETH_VLAN_BYTES 18u
 #define TPID_VLAN      0x8100u
+#define PAUSE          (UINT64_C(0x010000c28001) << 16) /* 01:80:c2:00:00:01 as loaded */
 #define TCI_VLAN_MASK  0xfffu
 
 BH_INLINE uint64_t
@@ -63,6 +64,9 @@ classify(const struct fwd_switch *sw, uint32_t port_idx, const struct bh_pkt *pk
 	}
 	frame->dst_key = fwd_mac_key(load64(pkt->data), frame->vlan);
 	frame->src_key = fwd_mac_key(load64(pkt->data + 6), frame->vlan);
+	/* MAC control (pause) is between two ends of a wire; a bridge's relay never sees it, not even to learn. */
+	if (BH_UNLIKELY((frame->dst_key & FWD_MAC_KEY_MAC_MASK) == PAUSE))
+		return FWD_SWITCH_RESERVED;
 	if (BH_UNLIKELY((frame->src_key & FWD_MAC_GROUP) != 0 || (frame->src_key & FWD_MAC_KEY_MAC_MASK) == 0))
 		return FWD_SWITCH_BAD_SOURCE;
 	return FWD_SWITCH_REASON_CNT;

@@ -40,6 +40,18 @@ reserved_groups_are_not_passed_on(void **state)
 	assert_int_equal(rig_drop(2, FWD_SWITCH_RESERVED), 16);
 }
 
+/* A pause frame is not for a bridge's relay: not even its source is learned (Linux's bridge neither). */
+static void
+pause_is_not_learned_from(void **state)
+{
+	static const uint8_t pause[6] = {0x01, 0x80, 0xc2, 0, 0, 1};
+	(void)state;
+	(void)rig_give_mac(0, 2, pause, station_9);
+	rig_turn();
+	assert_int_equal(rig_drop(2, FWD_SWITCH_RESERVED), 1);
+	assert_int_equal(rig_counter(FWD_SWITCH_COUNTER_LEARN), 0);
+}
+
 static void
 unknown_goes_to_all_but_its_port_and_is_unchanged(void **state)
 {
@@ -248,6 +260,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	        ON_RIG(frames_that_cannot_be_are_dropped),
 	        ON_RIG(reserved_groups_are_not_passed_on),
+	        ON_RIG(pause_is_not_learned_from),
 	        ON_RIG(unknown_goes_to_all_but_its_port_and_is_unchanged),
 	        ON_RIG(a_station_that_was_heard_gets_its_frames_alone),
 	        ON_RIG(a_station_on_the_same_port_is_not_sent_to),
