@@ -26,7 +26,7 @@ struct bh_backend_window {
 	uint64_t size_bytes;
 	int fd; /* owned by the back end */
 	uint64_t fd_offset;
-	bool read_only; /* the cell may not write there */
+	bool read_only; /* the cell may not write there; of memory that can be opened again (a memfd) */
 };
 
 struct bh_backend_bar {

@@ -16,6 +16,11 @@ bh_app_open(struct bh_cell *cell, struct bh_error *error)
 	struct bh_backend *channel = NULL;
 	if (host == NULL)
 		return 0;
+	const struct bh_device_config *same = bh_config_device(cell->config, cell->config->app->name);
+	if (same != NULL)
+		return bh_config_error_id(cell->config, same->section, "backend", "E016", error,
+		                          "application %s has a device of that name itself; give this one another",
+		                          cell->config->app->name);
 	int err = host->open(cell->config, cell->cpus.cell_cnt, &cell->app_state, &channel, error);
 	if (err != 0 || channel == NULL)
 		return err;

@@ -30,18 +30,46 @@ choose_uid(void)
 	return first;
 }
 
+/*
+ * Memory that the cell may only read goes by a descriptor that can be read only: then no mapping of it can be made
+ * writable, whatever the cell's file does before its filter stands.
+ */
+static int
+open_read_only(int fd)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int copy = open(path, O_RDONLY | O_CLOEXEC);
+	return copy >= 0 ? copy : -errno;
+}
+
 static void
+close_read_only(const struct bh_cell *cell, const struct bh_child *child)
+{
+	for (uint32_t i = 1; i < child->fd_cnt; i++) {
+		if (child->fd[i] != cell->region_fd[i - 1])
+			close(child->fd[i]);
+	}
+}
+
+static int
 fill_child(struct bh_cell *cell, struct bh_child *child, int page_fd)
 {
 	child->exec_fd = cell->elf.fd;
 	child->fd[child->fd_cnt++] = page_fd;
-	for (uint32_t i = 0; i < cell->page.region_cnt; i++)
-		child->fd[child->fd_cnt++] = cell->region_fd[i];
+	for (uint32_t i = 0; i < cell->page.region_cnt; i++) {
+		bool writes = (cell->page.region[i].flags & BH_REGION_WRITE) != 0;
+		int fd = writes ? cell->region_fd[i] : open_read_only(cell->region_fd[i]);
+		if (fd < 0)
+			return fd;
+		child->fd[child->fd_cnt++] = fd;
+	}
 	child->uid = choose_uid();
 	child->name = cell->page.cell_name;
 	CPU_ZERO(&child->cpus);
 	for (uint32_t i = 0; i < cell->cpus.cell_cnt; i++)
 		CPU_SET(cell->cpus.cell[i], &child->cpus);
+	return 0;
 }
 
 /* fork with a PID namespace of its own where that is possible; the child tells where not. */
@@ -132,7 +160,11 @@ bh_launch(struct bh_cell *cell, struct bh_error *error)
 	if (pipe2(go, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0)
 		err = not_started(error, "no pipes", -errno);
 	if (err == 0) {
-		fill_child(cell, &child, page_fd);
+		err = fill_child(cell, &child, page_fd);
+		if (err != 0)
+			not_started(error, "memory that it may only read", err);
+	}
+	if (err == 0) {
 		err = bh_child_filter_build(child.fd_cnt, &child.filter);
 		if (err != 0)
 			not_started(error, "its system call filter", err);
@@ -145,6 +177,7 @@ bh_launch(struct bh_cell *cell, struct bh_error *error)
 		report[1] = -1;
 		err = follow_child(cell, report[0], error);
 	}
+	close_read_only(cell, &child);
 	const int fds[] = {page_fd, go[0], go[1], report[0], report[1]};
 	for (size_t i = 0; i < BH_ARRAY_CNT(fds); i++) {
 		if (fds[i] >= 0)

@@ -88,6 +88,17 @@ place_in_stacks(const struct bh_boot_page *page, uint64_t addr)
 	return NULL;
 }
 
+static bool
+in_read_only(const struct bh_boot_page *page, uint64_t addr)
+{
+	for (uint32_t i = 0; i < page->region_cnt; i++) {
+		if ((page->region[i].flags & BH_REGION_WRITE) == 0 &&
+		    in_range(addr, page->region[i].addr, page->region[i].size_bytes))
+			return true;
+	}
+	return false;
+}
+
 /* What lies at a fault's address, in words; "" for nothing special. */
 static const char *
 place_of(const struct bh_boot_page *page, uint64_t addr)
@@ -117,6 +128,8 @@ place_of(const struct bh_boot_page *page, uint64_t addr)
 		}
 	}
 	const char *place = place_in_stacks(page, addr);
+	if (place == NULL && in_read_only(page, addr))
+		place = ", memory that the cell may only read";
 	return place != NULL ? place : "";
 }
 

@@ -88,6 +88,13 @@ on_page(void *context, struct bh_boot_page *page)
 		run->edit_page(page);
 }
 
+static int
+on_reread(void *context, struct bh_run_config **out, struct bh_error *error)
+{
+	struct cell_run *run = context;
+	return run->reread(run, out, error);
+}
+
 static void
 start_and_wait(struct cell_run *run, const struct bh_run_config *config)
 {
@@ -102,6 +109,8 @@ start_and_wait(struct cell_run *run, const struct bh_run_config *config)
 	        .running = on_running,
 	        .warn = on_warning,
 	        .edit_page = on_page,
+	        .reread = run->reread != NULL ? on_reread : NULL,
+	        .catch_signals = run->reread != NULL,
 	};
 	run->start_err = bh_cell_start(config, &options, &cell, &run->error);
 	if (run->start_err != 0)
@@ -112,23 +121,29 @@ start_and_wait(struct cell_run *run, const struct bh_run_config *config)
 	bh_cell_free(cell);
 }
 
+int
+cell_run_load(const struct cell_run *run, const char *text, struct bh_run_config **out, struct bh_error *error)
+{
+	char path[64];
+	int fd = memfd_create("config", MFD_CLOEXEC);
+	size_t len = strlen(text);
+	if (fd < 0 || write(fd, text, len) != (ssize_t)len)
+		abort();
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int err = bh_config_load(path, NULL, 0, run->app != NULL ? run->app : &misbehave_app, 1, out, error);
+	close(fd);
+	return err;
+}
+
 void
 cell_run(struct cell_run *run)
 {
 	struct bh_run_config *config;
-	char path[64];
-	int fd = memfd_create("config", MFD_CLOEXEC);
-	size_t len = strlen(run->config);
-	if (fd < 0 || write(fd, run->config, len) != (ssize_t)len)
-		abort();
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	run->start_err =
-	        bh_config_load(path, NULL, 0, run->app != NULL ? run->app : &misbehave_app, 1, &config, &run->error);
+	run->start_err = cell_run_load(run, run->config, &config, &run->error);
 	if (run->start_err == 0) {
 		start_and_wait(run, config);
 		bh_config_free(config);
 	}
-	close(fd);
 }
 
 void

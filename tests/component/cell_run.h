@@ -20,6 +20,8 @@ struct cell_run {
 	void (*tick)(struct cell_run *run, struct bh_cell *cell);
 	void (*finished)(struct cell_run *run, struct bh_cell *cell); /* before bh_cell_free */
 	void (*edit_page)(struct bh_boot_page *page);
+	/* The configuration read anew, on SIGHUP; with it, signals are caught. */
+	int (*reread)(struct cell_run *run, struct bh_run_config **out, struct bh_error *error);
 	void *context;
 	/* Out. */
 	int start_err; /* of loading the configuration or starting; `error` says more */
@@ -30,6 +32,10 @@ struct cell_run {
 
 /* cell_run - load, start, wait, free. Never fails by itself: see start_err and result. */
 void cell_run(struct cell_run *run);
+
+/* cell_run_load - the configuration that `text` says. */
+BH_MUST_CHECK int cell_run_load(const struct cell_run *run, const char *text, struct bh_run_config **out,
+                                struct bh_error *error);
 
 /* cell_run_misbehave - the misbehaving cell, told what to do, on core_idx of core_cnt cores. Where: args_cell_dir. */
 void cell_run_misbehave(struct cell_run *run, enum misbehave_what what, unsigned core_cnt, unsigned core_idx);

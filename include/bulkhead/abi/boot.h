@@ -23,7 +23,7 @@
 #include <bulkhead/types.h>
 
 #define BH_BOOT_MAGIC   UINT64_C(0x544f4f42484b4c42) /* "BLKHBOOT" */
-#define BH_BOOT_VERSION 2u
+#define BH_BOOT_VERSION 3u
 #define BH_BOOT_FD      3
 
 #define BH_CORES_MAX        64u
