@@ -179,7 +179,6 @@ one_frame(void)
 {
 	uint32_t from = below(RIG_PORTS), went_cnt = 0;
 	bool agree = true;
-	rig.side[0][from].in_cnt = rig.side[0][from].given_cnt = 0;
 	rig_clear();
 	const struct rig_frame *frame = draw_frame(from);
 	(void)fwd_switch_turn(rig.sw[0]);

@@ -74,8 +74,9 @@ void rig_tag(struct rig_frame *frame, uint16_t tci);
 void rig_turn(void);
 /* rig_hear - port `port` says something to nobody's address, so that `station` is learned there; then all is cleared */
 void rig_hear(uint32_t port, uint32_t station);
-/* rig_clear - forget what went out */
+/* rig_clear - forget what came in and went out. rig_assert_adds_up - as switch_settings.h says; no packet is kept. */
 void rig_clear(void);
+void rig_assert_adds_up(void);
 
 uint32_t rig_out_cnt(uint32_t port);
 /* rig_assert_out - so many frames went out of ports 0, 1, 2, 3 */
