@@ -86,7 +86,7 @@ enum fwd_switch_reason {
 #define FWD_SWITCH_COUNTER_LIMIT     "fwd.mac_limit"        /* frames whose source was beyond its port's mac_max */
 #define FWD_SWITCH_COUNTER_AGED      "fwd.mac_aged"         /* not heard of for ageing_s */
 #define FWD_SWITCH_COUNTER_FLUSHED   "fwd.mac_flushed"      /* their port's link went down */
-#define FWD_SWITCH_GAUGE_MACS        "fwd.macs"             /* in the table, as core 0 last counted */
+#define FWD_SWITCH_GAUGE_MACS        "fwd.macs"             /* in the table; core 0's */
 #define FWD_SWITCH_COUNTER_TAKEN     "fwd.settings_taken"   /* new settings in use, once for each core */
 #define FWD_SWITCH_COUNTER_REFUSED   "fwd.settings_refused" /* new settings that cannot be: the old ones stay */
 #define FWD_SWITCH_DROP_TX_FULL      "drop_tx_full"         /* <port>.: its ring had no room */

@@ -175,7 +175,6 @@ entry_remove(struct fwd_mac_table *table, struct fwd_mac_line *line, uint32_t at
 		return;
 	port_cnt_add(table, word, UINT32_MAX);
 	bh_counter_add(counter, 1);
-	table->used_cnt--;
 }
 
 static void
@@ -185,7 +184,6 @@ line_sweep(struct fwd_mac_table *table, struct fwd_mac_line *line, const struct 
 		uint64_t word = __atomic_load_n(&line->word[i], __ATOMIC_ACQUIRE);
 		if (word == 0)
 			continue;
-		table->used_cnt++;
 		uint8_t age = (uint8_t)(table->stamp - __atomic_load_n(&line->stamp[i], __ATOMIC_RELAXED));
 		if ((table->flushing >> (word & FWD_MAC_PORT_MASK) & 1) != 0)
 			entry_remove(table, line, i, word, counters->flushed);
@@ -214,23 +212,29 @@ sweep_begin(struct fwd_mac_table *table, uint64_t now_tsc)
 			table->next_tick_tsc = now_tsc + table->tick_tsc;
 	}
 	table->flushing = flush != 0 ? __atomic_exchange_n(&table->flush_mask, 0, __ATOMIC_ACQ_REL) : 0;
-	table->used_cnt = 0;
 	table->sweep_idx = 0;
 }
 
-uint32_t
+void
 fwd_mac_sweep(struct fwd_mac_table *table, uint64_t now_tsc, uint32_t line_cnt, const struct fwd_mac_counters *counters)
 {
 	if (BH_LIKELY(table->sweep_idx > table->line_mask)) {
 		sweep_begin(table, now_tsc);
-		return UINT32_MAX;
+		return;
 	}
 	if (BH_UNLIKELY(table->flushing != 0 || __atomic_load_n(&table->flush_mask, __ATOMIC_RELAXED) != 0))
 		line_cnt *= FLUSH_TIMES;
 	for (uint32_t i = 0; i < line_cnt && table->sweep_idx <= table->line_mask; i++)
 		line_sweep(table, &table->line[table->sweep_idx++], counters);
-	if (table->sweep_idx <= table->line_mask)
-		return UINT32_MAX;
-	table->flushing = 0;
-	return table->used_cnt;
+	if (table->sweep_idx > table->line_mask)
+		table->flushing = 0;
+}
+
+uint32_t
+fwd_mac_cnt(const struct fwd_mac_table *table)
+{
+	uint32_t cnt = 0;
+	for (uint32_t i = 0; i < FWD_PORTS_MAX; i++)
+		cnt += __atomic_load_n(&table->port_cnt[i], __ATOMIC_RELAXED);
+	return cnt;
 }

@@ -51,7 +51,6 @@ struct fwd_mac_table {
 	uint64_t tick_tsc BH_ALIGNED(64);
 	uint64_t next_tick_tsc;
 	uint64_t sweep_idx; /* next line; line_cnt: done for this tick */
-	uint32_t used_cnt;  /* of this sweep so far */
 	uint32_t flushing;  /* ports whose entries the sweep under way removes */
 	/* Written by any core, seldom. */
 	uint32_t flush_mask BH_ALIGNED(64); /* ports that wait for it */
@@ -72,10 +71,12 @@ void fwd_mac_ageing_set(struct fwd_mac_table *table, uint64_t ageing_tsc);
 /**
  * fwd_mac_sweep - a step of ageing: at most line_cnt lines, and 64 times as many while ports are flushed. The one core
  * that sweeps, in every turn.
- * Return: entries in the table, when a sweep over all lines ended with this step; else UINT32_MAX.
  */
-uint32_t fwd_mac_sweep(struct fwd_mac_table *table, uint64_t now_tsc, uint32_t line_cnt,
-                       const struct fwd_mac_counters *counters);
+void fwd_mac_sweep(struct fwd_mac_table *table, uint64_t now_tsc, uint32_t line_cnt,
+                   const struct fwd_mac_counters *counters);
+
+/* fwd_mac_cnt - entries in the table. Any core. */
+uint32_t fwd_mac_cnt(const struct fwd_mac_table *table);
 
 /* fwd_mac_flush - the entries of these ports (a bit each) go: the sweep that follows the one under way. Any core. */
 void fwd_mac_flush(struct fwd_mac_table *table, uint32_t port_mask);

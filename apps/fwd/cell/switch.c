@@ -6,7 +6,7 @@
 
 #define BURST_DEFAULT_CNT 32u
 #define SWEEP_LINE_CNT    1u
-#define LINK_TURNS        1024u
+#define LOOK_TURNS        1024u /* between looks at links and at how many addresses there are */
 #define NAME_BYTES        48u
 
 /* Of a switch that knows no VLANs: every frame is of VLAN 0, which every port carries as its own. */
@@ -227,11 +227,11 @@ links_watch(struct fwd_switch *sw)
 static void
 sweep(struct fwd_switch *sw)
 {
-	uint32_t mac_cnt = fwd_mac_sweep(sw->macs, sw->now_tsc, SWEEP_LINE_CNT, &sw->mac_counters);
-	if (BH_UNLIKELY(mac_cnt != UINT32_MAX))
-		__atomic_store_n(sw->mac_gauge, mac_cnt, __ATOMIC_RELAXED);
-	if (BH_UNLIKELY(++sw->turn_cnt % LINK_TURNS == 0))
-		links_watch(sw);
+	fwd_mac_sweep(sw->macs, sw->now_tsc, SWEEP_LINE_CNT, &sw->mac_counters);
+	if (BH_LIKELY(++sw->turn_cnt % LOOK_TURNS != 0))
+		return;
+	__atomic_store_n(sw->mac_gauge, fwd_mac_cnt(sw->macs), __ATOMIC_RELAXED);
+	links_watch(sw);
 }
 
 uint32_t

@@ -13,7 +13,8 @@ struct moment {
 	uint64_t tsc;
 	uint64_t forward4, forward6, from_linux;
 	uint64_t reason[FWD_REASON_CNT];
-	uint64_t switch_forward, flood, copy, no_buffer, macs, learned, moved, aged, taken, refused;
+	uint64_t switch_forward, flood, copy, no_buffer, macs, learned, moved, aged, flushed, full, limited;
+	uint64_t taken, refused;
 	uint64_t switch_drop[FWD_PORTS_MAX][FWD_SWITCH_REASON_CNT], switch_full[FWD_PORTS_MAX];
 	struct bh_port_sample port[FWD_PORTS_MAX];
 };
@@ -62,6 +63,9 @@ take_switch(struct moment *now, const struct fwd_config *config, const struct bh
 	now->learned = counter(view, "", FWD_SWITCH_COUNTER_LEARN);
 	now->moved = counter(view, "", FWD_SWITCH_COUNTER_MOVE);
 	now->aged = counter(view, "", FWD_SWITCH_COUNTER_AGED);
+	now->flushed = counter(view, "", FWD_SWITCH_COUNTER_FLUSHED);
+	now->full = counter(view, "", FWD_SWITCH_COUNTER_FULL);
+	now->limited = counter(view, "", FWD_SWITCH_COUNTER_LIMIT);
 	for (uint32_t i = 0; i < config->port_cnt; i++) {
 		char prefix[BH_NAME_BYTES + 8];
 		snprintf(prefix, sizeof(prefix), "%s.drop_", config->port[i]);
@@ -215,8 +219,12 @@ table_switch(const struct state *state, FILE *stream)
 	fprintf(stream, "  forwarded       %lu to one port, %lu to all (%.3f Mpps); %lu copies, %lu without a buffer\n",
 	        now->switch_forward, now->flood, per_second(forwarded(now), seconds(state)) / 1e6, now->copy,
 	        now->no_buffer);
-	fprintf(stream, "  addresses       %lu; learned %lu, moved %lu, aged %lu\n", now->macs, now->learned,
-	        now->moved, now->aged);
+	fprintf(stream, "  addresses       %lu; learned %lu, moved %lu, aged %lu, %lu gone with their link\n",
+	        now->macs, now->learned, now->moved, now->aged, now->flushed);
+	if (now->full != 0)
+		fprintf(stream, "  not learned     %lu times: the table is full; make [fwd] macs larger\n", now->full);
+	if (now->limited != 0)
+		fprintf(stream, "  not learned     %lu times: beyond mac_max of the port\n", now->limited);
 }
 
 static void
@@ -301,6 +309,9 @@ switch_json(const struct moment *now, json_t *out)
 	put(out, "learned", now->learned);
 	put(out, "moved", now->moved);
 	put(out, "aged", now->aged);
+	put(out, "flushed", now->flushed);
+	put(out, "table_full", now->full);
+	put(out, "beyond_mac_max", now->limited);
 }
 
 static json_t *

@@ -289,6 +289,8 @@ a_port_has_its_mac_max(void **state)
 		rig_hear(2, i);
 	assert_int_equal(rig_counter(FWD_SWITCH_COUNTER_LEARN), 5);
 	assert_int_equal(rig_counter(FWD_SWITCH_COUNTER_LIMIT), 3);
+	turns(2000);
+	assert_int_equal(*bh_gauge_register(FWD_SWITCH_GAUGE_MACS, ""), 5);
 }
 
 /* The stations behind a link that went down are looked for elsewhere at once. */
