@@ -202,6 +202,9 @@ run_report_json(FILE *stream, const struct run_report *out, const struct bh_run_
 	                         "warnings", out->warnings, "counters", counters, "versions", versions_json(),
 	                         "log_dropped", (json_int_t)bh_log_dropped(bh_cell_view(cell)), "log_refused",
 	                         (json_int_t)out->log_bad_cnt, "reset", lines_json(result->reset_log));
+	json_object_set_new(root, "reloads",
+	                    json_pack("{s:I, s:I}", "taken", (json_int_t)result->reload_cnt, "refused",
+	                              (json_int_t)result->reload_refused_cnt));
 	json_dumpf(root, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
 	fputc('\n', stream);
 	json_decref(root);

@@ -54,6 +54,8 @@ bh_app_reload(struct bh_cell *cell)
 		err = host_of(cell)->reload(cell->app_state, fresh, &error);
 	if (err != 0)
 		bh_warn(cell, "E346", "reload: nothing was changed: %s", error.text);
+	cell->result.reload_cnt += err == 0;
+	cell->result.reload_refused_cnt += err != 0;
 	bh_config_free(fresh);
 }
 

@@ -173,6 +173,17 @@ bool bh_config_is_set(const struct bh_run_config *config, const char *section, c
 /* bh_config_section - the name of the section at `idx` in the file, without its brackets; NULL: there are no more. */
 const char *bh_config_section(const struct bh_run_config *config, size_t idx);
 
+/**
+ * bh_config_changed - whether two readings of one file differ, and by which key
+ * @may: keys that may; NULL: none
+ *
+ * Values count as their schema reads them, and a preset that is written out is no change.
+ * Return: whether; then `out` is "[section] key", the first in `a`, or else in `b`.
+ */
+typedef bool bh_config_may_change_fn(const char *section, const char *key);
+bool bh_config_changed(const struct bh_run_config *a, const struct bh_run_config *b, bh_config_may_change_fn *may,
+                       char *out, size_t out_bytes);
+
 /* bh_config_device - the device of that name, or NULL. */
 const struct bh_device_config *bh_config_device(const struct bh_run_config *config, const char *name);
 

@@ -31,9 +31,9 @@ static const int allowed[] = {
         SCMP_SYS(clock_getres), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(exit),
         SCMP_SYS(exit_group), SCMP_SYS(futex), SCMP_SYS(getcpu), SCMP_SYS(geteuid), SCMP_SYS(getpid),
         SCMP_SYS(getrandom), SCMP_SYS(gettid), SCMP_SYS(gettimeofday), SCMP_SYS(getuid), SCMP_SYS(nanosleep),
-        SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_yield), SCMP_SYS(sigaltstack),
-        SCMP_SYS(sysinfo), SCMP_SYS(tgkill), SCMP_SYS(uname)};
+        SCMP_SYS(restart_syscall), SCMP_SYS(rseq), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(rt_sigreturn), SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_yield),
+        SCMP_SYS(set_robust_list), SCMP_SYS(sigaltstack), SCMP_SYS(sysinfo), SCMP_SYS(tgkill), SCMP_SYS(uname)};
 
 /* What is traced already may be read and ended; nothing else becomes traced. */
 static const unsigned ptrace_allowed[] = {PTRACE_CONT,      PTRACE_GETEVENTMSG, PTRACE_GETREGS, PTRACE_GETSIGINFO,
@@ -69,6 +69,9 @@ bh_cell_confine_supervisor(struct bh_error *error)
 		                    "the supervisor is not confined: built with AddressSanitizer");
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err = filter == NULL ? -ENOMEM : add_rules(filter);
+	/* Threads of an application's host half read what its cell wrote, too. */
+	if (err == 0)
+		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (err == 0)
 		err = seccomp_load(filter);
 	seccomp_release(filter);

@@ -77,8 +77,8 @@ BH_MUST_CHECK int bh_cell_start(const struct bh_run_config *config, const struct
 /**
  * bh_cell_confine_supervisor - take from the calling process, for good, what supervising does not need
  *
- * A seccomp filter: no new program, process, socket, mount, module or tracee; files can still be opened. For a program
- * that has started the one cell it will start. Call it after bh_cell_start and before bh_cell_wait.
+ * A seccomp filter for all of its threads: no new program, process, thread, socket, mount, module or tracee; files can
+ * still be opened. For a program that has started the one cell it will start. Call it after bh_cell_start and before bh_cell_wait.
  * Return: 0; a negative errno where the kernel refuses filters: the cell is walled in all the same.
  */
 BH_MUST_CHECK int bh_cell_confine_supervisor(struct bh_error *error);
@@ -151,6 +151,7 @@ struct bh_cell_result {
 	struct bh_isolation isolation;
 	struct bh_memory_facts memory;
 	struct bh_start_times times;
+	uint64_t reload_cnt, reload_refused_cnt; /* SIGHUP: the configuration was taken anew, or was not */
 	char reset_log[2048]; /* the last reset of each device behind VFIO, rung by rung: "NAME: RUNG ...\n" */
 };
 

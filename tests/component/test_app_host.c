@@ -289,6 +289,8 @@ test_reload_of_a_bad_file(void **state)
 	assert_string_equal(host.calls, "osc");
 	assert_non_null(strstr(run.warnings, "E346 reload: nothing was changed: "));
 	assert_non_null(strstr(run.warnings, "loud"));
+	assert_int_equal(run.result.reload_cnt, 0);
+	assert_int_equal(run.result.reload_refused_cnt, 1);
 	assert_int_equal(host.echo, 7);
 }
 
@@ -304,6 +306,8 @@ test_reload_that_is_refused(void **state)
 	assert_string_equal(bh_outcome_name(run.result.outcome), "done");
 	assert_string_equal(host.calls, "osrc");
 	assert_non_null(strstr(run.warnings, "E346 reload: nothing was changed: [windows] said shall stay"));
+	assert_int_equal(run.result.reload_cnt, 0);
+	assert_int_equal(run.result.reload_refused_cnt, 1);
 	assert_int_equal(host.echo, 7);
 }
 
@@ -318,6 +322,8 @@ test_reload(void **state)
 	assert_string_equal(bh_outcome_name(run.result.outcome), "done");
 	assert_string_equal(host.calls, "osrc");
 	assert_string_equal(run.warnings, "");
+	assert_int_equal(run.result.reload_cnt, 1);
+	assert_int_equal(run.result.reload_refused_cnt, 0);
 	assert_int_equal(host.echo, 8);
 }
 

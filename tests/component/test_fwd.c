@@ -308,11 +308,18 @@ settings_change_without_a_loss(void **unused)
 	must("sed -i 's/\\[fwd\\]/[fwd]\\nerror_rate = 100/' " CONFIG_PATH);
 	snprintf(meanwhile, sizeof(meanwhile), "for i in 1 2 3; do sleep 0.3; kill -HUP %d; done", cell_pid);
 	without_loss("10.2.0.2", meanwhile);
+	/* The supervisor is confined, and so is each thread that reads what the cell wrote. */
+	snprintf(meanwhile, sizeof(meanwhile),
+	         "grep -q 'is not confined' " ERR_PATH
+	         " || test $(grep -h '^Seccomp:.2' /proc/%d/task/*/status | wc -l)"
+	         " = $(ls /proc/%d/task | wc -l)",
+	         cell_pid, cell_pid);
+	must(meanwhile);
 	/* What cannot change is refused by name, and nothing has changed. */
 	must("sed -i 's/error_rate = 100/error_rate = 200\\nburst = 8/' " CONFIG_PATH);
 	snprintf(meanwhile, sizeof(meanwhile), "kill -HUP %d; sleep 0.5", cell_pid);
 	without_loss("10.2.0.2", meanwhile);
-	says("cat " ERR_PATH, "burst cannot change while the forwarder runs");
+	says("cat " ERR_PATH, "[fwd] burst cannot change while the forwarder runs");
 	json_t *app = cell_end();
 	assert_int_equal(number(app, "reloads"), 3);
 	assert_true(number(app, "settings_taken") >= 1);

@@ -229,8 +229,8 @@ app_reload(void *state, const struct bh_run_config *fresh, struct bh_error *erro
 {
 	struct fwd_app *app = state;
 	struct fwd_settings wanted;
-	const char *fixed = fwd_fixed_key(app->config, fresh);
-	if (fixed != NULL)
+	char fixed[128];
+	if (fwd_fixed_change(app->config, fresh, fixed, sizeof(fixed)))
 		return bh_error_set(error, "E346", -EINVAL, "%s cannot change while the forwarder runs", fixed);
 	int err = fwd_settings_of(fresh, &wanted, error);
 	if (err != 0)

@@ -26,8 +26,8 @@ BH_MUST_CHECK int fwd_compile(const struct bh_run_config *config, void *out, uin
 BH_MUST_CHECK int fwd_settings_of(const struct bh_run_config *config, struct fwd_settings *out, struct bh_error *error);
 /* fwd_tap_names - of each port. Return: 0; -EINVAL (E342, E344). */
 BH_MUST_CHECK int fwd_tap_names(const struct bh_run_config *config, char (*out)[IF_NAMESIZE], struct bh_error *error);
-/* fwd_fixed_key - the first key that differs and cannot change while it runs; NULL: none */
-const char *fwd_fixed_key(const struct bh_run_config *a, const struct bh_run_config *b);
+/* fwd_fixed_change - whether anything differs that cannot change while it runs; `out` says what: "[fwd] mode" */
+bool fwd_fixed_change(const struct bh_run_config *old, const struct bh_run_config *fresh, char *out, size_t out_bytes);
 
 /* What runs beside the cell, for the report; zero in switch mode. As of now, or of the end. */
 struct fwd_host_stats {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* [fwd] and [fwd NAME]: the schema, and what it says. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,12 +62,46 @@ section_of(const struct bh_device_config *port, char *out, size_t out_bytes)
 	return out;
 }
 
-/* [fwd NAME] without [port NAME] is a slip of the pen. */
+static const struct {
+	const char *key; /* of [fwd] or [fwd NAME] */
+	enum fwd_mode mode;
+} key_mode[] = {
+        {"tables", FWD_MODE_ROUTER},
+        {"resync", FWD_MODE_ROUTER},
+        {"punt_rate", FWD_MODE_ROUTER},
+        {"error_rate", FWD_MODE_ROUTER},
+        {"tap", FWD_MODE_ROUTER},
+        {"macs", FWD_MODE_SWITCH},
+        {"ageing", FWD_MODE_SWITCH},
+        {"native_vlan", FWD_MODE_SWITCH},
+        {"vlans", FWD_MODE_SWITCH},
+        {"mac_max", FWD_MODE_SWITCH},
+        {"storm_broadcast", FWD_MODE_SWITCH},
+        {"storm_multicast", FWD_MODE_SWITCH},
+        {"storm_unicast", FWD_MODE_SWITCH},
+};
+
+/* A key of the other mode would be read by nobody. */
+static int
+check_mode(const struct bh_run_config *config, const char *section, struct bh_error *error)
+{
+	unsigned mode = bh_config_enum(config, FWD_SECTION, "mode");
+	for (size_t i = 0; i < BH_ARRAY_CNT(key_mode); i++) {
+		if (key_mode[i].mode != mode && bh_config_is_set(config, section, key_mode[i].key))
+			return bh_config_error(config, section, key_mode[i].key, error,
+			                       "this is a key of mode = %s, and the mode is %s; take it out",
+			                       modes[key_mode[i].mode], modes[mode]);
+	}
+	return 0;
+}
+
+/* [fwd NAME] without [port NAME] is a slip of the pen, or a key that the mode has no use for. */
 static int
 check_sections(const struct bh_run_config *config, struct bh_error *error)
 {
 	const char *name;
-	for (size_t i = 0; (name = bh_config_section(config, i)) != NULL; i++) {
+	int err = check_mode(config, FWD_SECTION, error);
+	for (size_t i = 0; err == 0 && (name = bh_config_section(config, i)) != NULL; i++) {
 		if (strncmp(name, FWD_SECTION " ", 4) != 0)
 			continue;
 		const struct bh_device_config *port = bh_config_device(config, name + 4);
@@ -74,8 +109,9 @@ check_sections(const struct bh_run_config *config, struct bh_error *error)
 			return bh_error_set(error, "E345", -EINVAL,
 			                    "%s: [%s] has no port; add [port %s], or name one that is there",
 			                    config->path, name, name + 4);
+		err = check_mode(config, name, error);
 	}
-	return 0;
+	return err;
 }
 
 int
@@ -102,26 +138,35 @@ fwd_compile(const struct bh_run_config *config, void *opaque, uint32_t *out_byte
 	return check_sections(config, error);
 }
 
+static int
+take_vlan(const char **text, unsigned long *out)
+{
+	char *end;
+	*text += strspn(*text, " ");
+	if (!isdigit((unsigned char)**text))
+		return -EINVAL;
+	*out = strtoul(*text, &end, 10);
+	*text = end;
+	return *out >= 1 && *out <= FWD_SWITCH_VLAN_MAX ? 0 : -EINVAL;
+}
+
 /* "10,20-29" */
 static int
 take_vlans(const char *text, uint32_t port_idx, struct fwd_switch_settings *out)
 {
-	while (*text != '\0') {
-		char *end;
-		unsigned long first = strtoul(text, &end, 10), last = first;
-		if (end == text || *text == '-' || *text == '+')
-			return -EINVAL;
-		if (*end == '-') {
-			text = end + 1;
-			last = strtoul(text, &end, 10);
-			if (end == text || *text == '-' || *text == '+')
-				return -EINVAL;
+	unsigned long first, last;
+	for (bool more = *text != '\0'; more; text += more) {
+		int err = take_vlan(&text, &first);
+		last = first;
+		if (err == 0 && *text == '-') {
+			text++;
+			err = take_vlan(&text, &last);
 		}
-		if (first < 1 || last > FWD_SWITCH_VLAN_MAX || first > last || (*end != ',' && *end != '\0'))
+		if (err != 0 || first > last || (*text != ',' && *text != '\0'))
 			return -EINVAL;
 		for (unsigned long vlan = first; vlan <= last; vlan++)
 			out->member[vlan] |= (uint8_t)(1u << port_idx);
-		text = end + (*end == ',');
+		more = *text == ',';
 	}
 	return 0;
 }
@@ -195,6 +240,7 @@ fwd_tap_names(const struct bh_run_config *config, char (*out)[IF_NAMESIZE], stru
 	return 0;
 }
 
+/* Ports are numbered as they come, in the cell and in its settings. */
 static bool
 same_ports(const struct bh_run_config *a, const struct bh_run_config *b)
 {
@@ -207,22 +253,26 @@ same_ports(const struct bh_run_config *a, const struct bh_run_config *b)
 	return true;
 }
 
-const char *
-fwd_fixed_key(const struct bh_run_config *a, const struct bh_run_config *b)
+static bool
+may_change(const char *section, const char *key)
 {
-	static const char *const fixed[] = {"burst", "packets", "tables", "resync", "macs"};
-	char names[2][FWD_PORTS_MAX][IF_NAMESIZE] = {0};
-	struct bh_error error;
-	if (!same_ports(a, b))
-		return "the [port NAME] sections";
-	if (bh_config_enum(a, FWD_SECTION, "mode") != bh_config_enum(b, FWD_SECTION, "mode"))
-		return "[fwd] mode";
-	for (size_t i = 0; i < BH_ARRAY_CNT(fixed); i++) {
-		if (bh_config_uint(a, FWD_SECTION, fixed[i]) != bh_config_uint(b, FWD_SECTION, fixed[i]))
-			return fixed[i];
+	static const char *const of_all[] = {"punt_rate", "error_rate", "ageing"};
+	if (strncmp(section, FWD_SECTION " ", sizeof(FWD_SECTION)) == 0)
+		return strcmp(key, "tap") != 0;
+	for (size_t i = 0; i < BH_ARRAY_CNT(of_all) && strcmp(section, FWD_SECTION) == 0; i++) {
+		if (strcmp(key, of_all[i]) == 0)
+			return true;
 	}
-	if (fwd_tap_names(a, names[0], &error) != 0 || fwd_tap_names(b, names[1], &error) != 0 ||
-	    memcmp(names[0], names[1], sizeof(names[0])) != 0)
-		return "[fwd NAME] tap";
-	return NULL;
+	return false;
+}
+
+bool
+fwd_fixed_change(const struct bh_run_config *old, const struct bh_run_config *fresh, char *out, size_t out_bytes)
+{
+	if (bh_config_changed(old, fresh, may_change, out, out_bytes))
+		return true;
+	if (same_ports(old, fresh))
+		return false;
+	snprintf(out, out_bytes, "the order of the [port NAME] sections");
+	return true;
 }

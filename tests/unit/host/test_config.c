@@ -303,6 +303,50 @@ test_overrides(void **state)
 	bh_config_free(config);
 }
 
+static bool
+drying_may(const char *section, const char *key)
+{
+	return strcmp(section, "paint") == 0 && strcmp(key, "drying") == 0;
+}
+
+static void
+test_changes(void **state)
+{
+	static const struct {
+		const char *old, *fresh, *changed; /* "": nothing */
+	} cases[] = {
+	        {GOOD, GOOD, ""},
+	        {GOOD, "[cell]\napp = paint\n[paint]\ncoats = 3\n", "[paint] coats"},
+	        {GOOD, GOOD "note = dry\n", "[paint] note"},
+	        {GOOD "note = dry\n", GOOD, "[paint] note"},
+	        {GOOD, GOOD "bucket = 1M\n", "[paint] bucket"},
+	        {GOOD, "[cell]\napp = paint\ncpus = auto:2\n[paint]\ncoats = 2\n", "[cell] cpus"},
+	        {GOOD, GOOD "[device n]\nbackend = softdev\n", "[device n] backend"},
+	        {GOOD "[device n]\nbackend = softdev\n", GOOD, "[device n] backend"},
+	        {"[cell]\napp = paint\n[paint]\ncoats = 2\n", "[cell]\napp = other\n", "[cell] app"},
+	        /* Presets, and other ways to say the same. */
+	        {GOOD, GOOD "colour = red\ncover = 100%\n", ""},
+	        {GOOD "bucket = 1M\n", GOOD "bucket = 1024K\n", ""},
+	        {GOOD, "# other\n[paint]\ncoats = 0x2\n[cell]\napp = paint\n", ""},
+	        /* What may. */
+	        {GOOD, GOOD "drying = 1s\n", ""},
+	        {GOOD, GOOD "drying = 1s\ncolour = blue\n", "[paint] colour"},
+	};
+	(void)state;
+	for (size_t i = 0; i < BH_ARRAY_CNT(cases); i++) {
+		struct bh_run_config *old, *fresh;
+		struct bh_error error = {0};
+		char what[128] = "";
+		assert_int_equal(load(cases[i].old, NULL, 0, &old, &error), 0);
+		assert_int_equal(load(cases[i].fresh, NULL, 0, &fresh, &error), 0);
+		bool changed = bh_config_changed(old, fresh, drying_may, what, sizeof(what));
+		assert_string_equal(what, cases[i].changed);
+		assert_int_equal(changed, cases[i].changed[0] != '\0');
+		bh_config_free(old);
+		bh_config_free(fresh);
+	}
+}
+
 static void
 test_catalogue(void **state)
 {
@@ -327,7 +371,7 @@ main(void)
 	        cmocka_unit_test(test_each_mistake),   cmocka_unit_test(test_bad_files),
 	        cmocka_unit_test(test_bad_overrides),  cmocka_unit_test(test_presets),
 	        cmocka_unit_test(test_everything_set), cmocka_unit_test(test_overrides),
-	        cmocka_unit_test(test_catalogue),
+	        cmocka_unit_test(test_changes),        cmocka_unit_test(test_catalogue),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
