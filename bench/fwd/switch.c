@@ -58,7 +58,8 @@ static uint32_t
 ready_rx(struct bh_port_queue *from, struct bh_pkt **out_pkts, uint32_t cnt)
 {
 	cnt = BH_MIN(cnt, ready_cnt[from->port_idx]);
-	memcpy(out_pkts, ready[from->port_idx], cnt * sizeof(*out_pkts));
+	for (uint32_t i = 0; i < cnt; i++)
+		out_pkts[i] = ready[from->port_idx][i];
 	ready_cnt[from->port_idx] -= cnt;
 	return cnt;
 }
@@ -194,7 +195,8 @@ median_turn(const struct spent *spent)
 {
 	size_t cnt = (size_t)BH_MIN(spent->turn_cnt, (uint64_t)TURN_CNT);
 	qsort(turn_tsc, cnt, sizeof(turn_tsc[0]), order);
-	return (double)turn_tsc[cnt / 2] / (double)(run.burst_cnt * run.port_cnt);
+	uint32_t middle_tsc = turn_tsc[cnt / 2];
+	return (double)middle_tsc / (double)(run.burst_cnt * run.port_cnt);
 }
 
 static void

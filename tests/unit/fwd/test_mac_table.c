@@ -4,7 +4,7 @@
 
 #include "tests/unit/fwd/switch_rig.h"
 
-#define TICK_TSC   100u
+#define TICK_TSC   UINT64_C(100)
 #define AGEING_TSC (TICK_TSC * FWD_MAC_AGE_TICKS)
 
 static struct fwd_mac_table macs;
@@ -71,8 +71,7 @@ static void
 pass(uint64_t tsc)
 {
 	const struct fwd_mac_counters counters = counters_of(&counts);
-	for (uint64_t end_tsc = now_tsc + tsc; now_tsc < end_tsc;
-	     now_tsc += BH_MIN((uint64_t)TICK_TSC, end_tsc - now_tsc)) {
+	for (uint64_t end_tsc = now_tsc + tsc; now_tsc < end_tsc; now_tsc += BH_MIN(TICK_TSC, end_tsc - now_tsc)) {
 		for (uint32_t i = 0; i < 4; i++)
 			fwd_mac_sweep(&macs, now_tsc, 1u << 20, &counters);
 	}

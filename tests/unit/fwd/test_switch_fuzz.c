@@ -40,7 +40,7 @@ draw_settings(void)
 			port->storm_pps[j] = below(3) == 0 ? below(2000) : 0;
 	}
 	if (below(50) == 0)
-		wanted->member[below(2) * 4095] = 1;
+		wanted->member[below(2) == 0 ? 0 : 4095] = 1;
 	rig_publish();
 }
 

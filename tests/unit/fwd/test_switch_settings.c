@@ -248,6 +248,38 @@ a_new_limit_holds_at_once(void **state)
 	rig_assert_out(0, 300, 300, 300);
 }
 
+/* Two ports of the switch on one wire: what went out of one comes in by the other. The rest is forgotten. */
+static void
+join(uint32_t a, uint32_t b)
+{
+	static struct rig_side was[RIG_PORTS];
+	memcpy(was, rig.side[0], sizeof(was));
+	rig_clear();
+	memcpy(rig.side[0][a].in, was[b].out, sizeof(was[b].out));
+	memcpy(rig.side[0][b].in, was[a].out, sizeof(was[a].out));
+	rig.side[0][a].in_cnt = was[b].out_cnt;
+	rig.side[0][b].in_cnt = was[a].out_cnt;
+}
+
+/* One broadcast frame in a loop: without a limit each turn makes more of them, with one they stay few. */
+static void
+a_loop_is_held_down(void **state)
+{
+	uint64_t heard_cnt = 0;
+	(void)state;
+	limit(2, FWD_STORM_BROADCAST, RATE_PPS);
+	limit(3, FWD_STORM_BROADCAST, RATE_PPS);
+	give_many(0, 0, broadcast, 1);
+	for (uint32_t ms = 0; ms < 1000; ms++) {
+		rig_clock_advance_ms(1);
+		rig_turn();
+		heard_cnt += rig_out_cnt(1);
+		join(2, 3);
+	}
+	assert_true(heard_cnt > 100 && heard_cnt <= 2 * (RATE_PPS + BURST_CNT) + 1);
+	assert_true(rig_counter(FWD_SWITCH_COUNTER_MOVE) > 100);
+}
+
 static void
 turns(uint32_t cnt)
 {
@@ -328,6 +360,7 @@ main(void)
 	        ON_RIG(each_kind_and_port_has_its_own_limit),
 	        ON_RIG(the_limit_is_the_ports_on_all_cores_together),
 	        ON_RIG(a_new_limit_holds_at_once),
+	        ON_RIG(a_loop_is_held_down),
 	        ON_RIG(stations_age),
 	        ON_RIG(a_port_has_its_mac_max),
 	        ON_RIG(a_link_that_goes_down_is_forgotten),
