@@ -185,11 +185,11 @@ static const struct bh_backend_ops pcap_ops = {
 };
 
 static void
-window_set(struct bh_backend_bar *bar, uint64_t size_bytes, int fd)
+window_set(struct bh_backend_bar *bar, uint64_t size_bytes, int fd, bool read_only)
 {
 	bar->size_bytes = size_bytes;
 	bar->window_cnt = 1;
-	bar->window[0] = (struct bh_backend_window){.size_bytes = size_bytes, .fd = fd};
+	bar->window[0] = (struct bh_backend_window){.size_bytes = size_bytes, .fd = fd, .read_only = read_only};
 }
 
 /* The frames of a capture one after the other, into a memfd that grows. */
@@ -284,7 +284,7 @@ input_open(struct pcap_backend *pcap, const struct bh_pcap_options *options, str
 	if (err == 0) {
 		reader.capture.record_bytes = reader.used - BH_PCAP_HEAD;
 		memcpy(reader.map, &reader.capture, sizeof(reader.capture));
-		window_set(&pcap->backend.bar[BH_PCAP_BAR_IN], reader.size, reader.fd);
+		window_set(&pcap->backend.bar[BH_PCAP_BAR_IN], reader.size, reader.fd, true);
 	}
 	if (reader.map != NULL)
 		munmap(reader.map, reader.size);
@@ -316,7 +316,7 @@ output_open(struct pcap_backend *pcap, const struct bh_pcap_options *options, st
 	pcap->ring_bytes = (uint8_t *)map + BH_PCAP_HEAD;
 	clock_gettime(CLOCK_REALTIME, &now);
 	pcap->open_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-	window_set(&pcap->backend.bar[BH_PCAP_BAR_OUT], bytes, pcap->out_fd);
+	window_set(&pcap->backend.bar[BH_PCAP_BAR_OUT], bytes, pcap->out_fd, false);
 	int err = -pthread_create(&pcap->thread, NULL, drain_main, pcap);
 	pcap->thread_runs = err == 0;
 	return err == 0
