@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The cross-connect from driver to driver, without a second core: two virtio ports whose wires send everything back, so
- * that the same frames go round for ever. Only xconnect_turn() is timed; the devices run in between.
+ * that the same frames go round for ever. Only xconnect_turn() is timed; the devices run in between. Or the switch in
+ * its place, between 10,000 stations.
  *
- * net-driver [--ring split|packed] [--burst N] [--frames N] [--mode forward|macswap]
+ * net-driver [--ring split|packed] [--burst N] [--frames N] [--mode forward|macswap|switch]
  * prints: frames, ns a frame. main.py counts its instructions, by callgrind.
  */
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <bulkhead/mem.h>
 
 #include "apps/xconnect/cell/xconnect.h"
+#include "bench/net_driver/switch.h"
 #include "devices/virtio_net/capabilities.h"
 #include "devices/virtio_net/wire.h"
 
@@ -27,7 +29,7 @@ static struct vnet_wire *wire[2];
 static struct vfu_config pci_config;
 
 static struct {
-	bool packed, swap;
+	bool packed, swap, is_switch;
 	uint32_t burst_cnt;
 	uint64_t frame_cnt;
 	int err;
@@ -122,6 +124,8 @@ prepare(struct xconnect *work, struct bh_port *port[2], struct bh_port_queue *qu
 	if (err != 0)
 		return err;
 	xconnect_init(work, &config, queue[0], queue[1]);
+	if (run.is_switch && (err = bench_switch_init(queue, run.burst_cnt)) != 0)
+		return err;
 	for (uint32_t i = 0; i < 2; i++) {
 		uint32_t cnt = bh_pkt_get(pool, pkts, run.burst_cnt);
 		for (uint32_t j = 0; j < cnt; j++) {
@@ -146,8 +150,10 @@ body(void *arg)
 	run.err = prepare(&work, port, queue);
 	while (run.err == 0 && frame_cnt < run.frame_cnt) {
 		devices_poll(NULL);
+		if (run.is_switch)
+			bench_switch_draw();
 		uint64_t from_tsc = bh_clock_now_tsc();
-		uint32_t cnt = xconnect_turn(&work);
+		uint32_t cnt = run.is_switch ? bench_switch_turn() : xconnect_turn(&work);
 		spent_tsc += bh_clock_now_tsc() - from_tsc;
 		frame_cnt += cnt;
 		if (cnt == 0)
@@ -193,16 +199,17 @@ arguments(int argc, char **argv)
 	for (int i = 1; i + 1 < argc; i += 2) {
 		if (strcmp(argv[i], "--ring") == 0)
 			run.packed = strcmp(argv[i + 1], "packed") == 0;
-		else if (strcmp(argv[i], "--mode") == 0)
+		else if (strcmp(argv[i], "--mode") == 0) {
 			run.swap = strcmp(argv[i + 1], "macswap") == 0;
-		else if (strcmp(argv[i], "--burst") == 0)
+			run.is_switch = strcmp(argv[i + 1], "switch") == 0;
+		} else if (strcmp(argv[i], "--burst") == 0)
 			run.burst_cnt = (uint32_t)atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--frames") == 0)
 			run.frame_cnt = strtoull(argv[i + 1], NULL, 10);
 		else
 			return -1;
 	}
-	return argc % 2 == 1 && run.burst_cnt >= 1 && run.burst_cnt <= 128 ? 0 : -1;
+	return argc % 2 == 1 && run.burst_cnt >= 1 && run.burst_cnt <= (run.is_switch ? 64 : 128) ? 0 : -1;
 }
 
 int
@@ -210,7 +217,7 @@ main(int argc, char **argv)
 {
 	if (arguments(argc, argv) != 0) {
 		fprintf(stderr, "usage: net-driver [--ring split|packed] [--burst 1..128] [--frames N] "
-		                "[--mode forward|macswap]\n");
+		                "[--mode forward|macswap|switch]\n");
 		return 2;
 	}
 	int err = world_make();

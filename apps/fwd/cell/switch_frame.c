@@ -45,7 +45,7 @@ vlan_classify(const struct fwd_switch *sw, uint32_t port_idx, const struct bh_pk
 	frame->vlan = tci & TCI_VLAN_MASK;
 	if (frame->vlan == 0) {
 		frame->vlan = sw->lane[port_idx].native_vlan;
-		frame->tag *= FWD_PRIORITY_TAGGED;
+		frame->tag = frame->tag == FWD_TAGGED ? FWD_PRIORITY_TAGGED : FWD_UNTAGGED;
 	}
 	return (sw->member[frame->vlan] >> port_idx & 1) != 0 ? FWD_SWITCH_REASON_CNT : FWD_SWITCH_VLAN;
 }
