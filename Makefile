@@ -8,7 +8,7 @@ PACKAGES := gcc binutils meson ninja-build pkg-config libinih-dev libjansson-dev
   libblkid-dev libpcap-dev libbpf-dev libmnl-dev
 TEST_PACKAGES := $(PACKAGES) clang libclang-rt-14-dev valgrind gdb \
   qemu-system-x86 busybox-static kmod fio dmsetup mdadm lvm2 btrfs-progs irqbalance grub-common systemd iproute2 ethtool iperf3 \
-  iputils-ping tcpdump dpdk-dev radvd traceroute
+  iputils-ping tcpdump dpdk-dev radvd traceroute frr
 STYLE_PACKAGES := $(PACKAGES) clang-format clang-tidy
 
 .DEFAULT_GOAL := build
