@@ -47,7 +47,7 @@ draw(void)
 	return state;
 }
 
-static void
+BH_NORETURN static void
 die(const char *what)
 {
 	fprintf(stderr, "fwd-switch: %s\n", what);
