@@ -90,8 +90,8 @@ static void
 clean_up(void)
 {
 	char *text;
-	(void)shell("for n in " R " " A " " B "; do ip netns del $n; done; rm -f " FWD_CONFIG_PATH " " OUT_PATH
-	            " " FWD_ERR_PATH,
+	(void)shell("kill $(cat " FWD_CONFIG_PATH ".pid); for n in " R " " A " " B
+	            "; do ip netns del $n; done; rm -f " FWD_CONFIG_PATH "* " OUT_PATH " " FWD_ERR_PATH,
 	            &text);
 	free(text);
 }
