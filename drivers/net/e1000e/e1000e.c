@@ -64,6 +64,7 @@ phy_give(struct intel_port *ip)
 }
 
 static const struct intel_card card = {
+        .family = &intel_gbe,
         .name = "e1000e",
         .mode = "82574L, extended descriptors",
         .queue_cnt_max = INTEL_QUEUES_82574,

@@ -2,7 +2,6 @@
 /* What the 82576 wants of its own: Intel 82576EB Gigabit Ethernet Controller Datasheet, rev. 2.65. */
 #include "drivers/net/igb/igb.h"
 
-#define OWNER_TIMEOUT_NS  (50 * INTEL_MS_NS)
 #define ENABLE_TIMEOUT_NS (10 * INTEL_MS_NS)
 #define LONGEST_BYTES     9728u /* of packet buffer that the device can hold (4.5.9.1: 9.5 KiB) */
 #define STATUS_LAN_SHIFT  2     /* 8.2.2: STATUS bits 3:2, which of the two functions this is */
@@ -57,61 +56,16 @@ phy_bit(struct intel_port *ip)
 	return INTEL_SYNC_SW_PHY0 << (intel_read(ip, INTEL_REG_STATUS) >> STATUS_LAN_SHIFT & 1);
 }
 
-static void
-semaphore_give(struct intel_port *ip)
-{
-	intel_change(ip, INTEL_REG_SWSM, INTEL_SWSM_SMBI | INTEL_SWSM_SWESMBI, 0);
-}
-
-/* 4.7.1: SWSM.SMBI guards against the other function's driver, SWESMBI against firmware; both guard SW_FW_SYNC. */
-static int
-semaphore_take(struct intel_port *ip)
-{
-	if (!intel_wait(ip, INTEL_REG_SWSM, INTEL_SWSM_SMBI, 0, OWNER_TIMEOUT_NS))
-		return ip->err != 0 ? ip->err : -BH_ETIMEDOUT;
-	intel_change(ip, INTEL_REG_SWSM, 0, INTEL_SWSM_SWESMBI);
-	if (intel_read(ip, INTEL_REG_SWSM) & INTEL_SWSM_SWESMBI)
-		return 0;
-	semaphore_give(ip);
-	return ip->err != 0 ? ip->err : -BH_EAGAIN;
-}
-
-static int
-sync_try(struct intel_port *ip)
-{
-	uint32_t bit = phy_bit(ip);
-	int err = semaphore_take(ip);
-	if (err != 0)
-		return err;
-	uint32_t sync = intel_read(ip, INTEL_REG_SW_FW_SYNC);
-	if (sync & (bit | bit << INTEL_SYNC_FW_SHIFT))
-		err = -BH_EAGAIN;
-	else
-		intel_write(ip, INTEL_REG_SW_FW_SYNC, sync | bit);
-	semaphore_give(ip);
-	return ip->err != 0 ? ip->err : err;
-}
-
 static int
 phy_take(struct intel_port *ip)
 {
-	uint64_t deadline_tsc = bh_clock_now_tsc() + bh_ns_to_tsc(OWNER_TIMEOUT_NS);
-	int err = sync_try(ip);
-	while (err == -BH_EAGAIN && bh_clock_now_tsc() < deadline_tsc) {
-		intel_sleep(INTEL_MS_NS);
-		err = sync_try(ip);
-	}
-	return err == -BH_EAGAIN ? -BH_ETIMEDOUT : err;
+	return intel_sync_take(ip, phy_bit(ip));
 }
 
 static void
 phy_give(struct intel_port *ip)
 {
-	uint32_t bit = phy_bit(ip);
-	if (semaphore_take(ip) != 0)
-		return; /* firmware clears the bit of a driver that forgets it */
-	intel_change(ip, INTEL_REG_SW_FW_SYNC, bit, 0);
-	semaphore_give(ip);
+	intel_sync_give(ip, phy_bit(ip));
 }
 
 /* 8.8.1: reading takes the causes. After a fatal error (a parity error of its memory) only a reset helps. */
@@ -125,6 +79,7 @@ watch(struct intel_port *ip)
 }
 
 static const struct intel_card card = {
+        .family = &intel_gbe,
         .name = "igb",
         .mode = "82576, advanced descriptors",
         .queue_cnt_max = INTEL_QUEUES_82576,
@@ -163,7 +118,7 @@ const struct bh_port_driver bh_igb_driver = {
         .start = intel_start,
         .fill = intel_fill,
         .rx = intel_rx,
-        .tx = bh_igb_tx,
+        .tx = intel_adv_tx,
         .drain = intel_drain,
         .watch = intel_watch,
         .quiesce = intel_quiesce,

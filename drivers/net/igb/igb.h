@@ -7,6 +7,4 @@
 
 extern const struct bh_port_driver bh_igb_driver;
 
-uint32_t bh_igb_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt);
-
 #endif

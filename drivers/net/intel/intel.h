@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * What the drivers of Intel's 82574L (e1000e) and 82576 (igb) share: rings, bursts, registers, filters, link, reset.
+ * What the drivers of Intel's 82574L (e1000e), 82576 (igb) and 82599 (ixgbe) share: rings, bursts, registers, filters,
+ * link, reset.
  *
- * A card is a constant struct intel_card: where its registers are, and the steps that it does in its own way. Receiving is
- * the same for both, because the descriptors are. Transmitting is the inline function of tx.h, made once per card around its
- * way to describe a frame. Everything but the bursts is for the port's owner core; registers may be behind the mailbox.
+ * A card is a constant struct intel_card: where its registers are, and the steps that it does in its own way; what a whole
+ * family has elsewhere or does otherwise is its struct intel_family. Receiving is the inline function of rx.h, made once per
+ * family, because only the error bits of the descriptors differ. Transmitting is that of tx.h, made around each way to
+ * describe a frame. Everything but the bursts is for the port's owner core; registers may be behind the mailbox.
  *
  *	open     registers are there; reset (reset.c); MAC address
  *	start    after a reset: the card's own bits, PHY, filters, RSS, rings without buffers, transmitter and receiver on
@@ -27,7 +29,30 @@
 
 struct intel_port;
 
+/* Where a family has what all have: the gigabit cards, or those of 10 Gb/s. */
+struct intel_family {
+	uint32_t imc, eec;
+	uint32_t rx_ctl, rx_on; /* the receiver's register and its switch in it */
+	uint32_t tx_ctl, tx_on;
+	uint32_t swsm, sw_fw_sync, sync_fw_shift; /* semaphore.c; the firmware's bits are so much further up */
+	uint64_t reset_wait_ns;                   /* until registers may be read after CTRL.RST */
+	/* Link, PHY and tags, after `begin`. */
+	void (*link_up)(struct intel_port *ip);
+	void (*link_read)(struct intel_port *ip);
+	/* port->filter into the register for it; the multicast table is there already. */
+	void (*filter)(struct intel_port *ip);
+	/* Transmitter and receiver on: the last thing. */
+	void (*go)(struct intel_port *ip);
+	void (*stats_take)(struct intel_port *ip);
+	/* Whether the peer has told us to send nothing for now. */
+	bool (*paused)(struct intel_port *ip);
+};
+
+/* gbe.c: 82574 and 82576 */
+extern const struct intel_family intel_gbe;
+
 struct intel_card {
+	const struct intel_family *family;
 	const char *name, *mode;
 	uint32_t queue_cnt_max;
 	uint32_t rx_base, tx_base, queue_step;
@@ -37,7 +62,7 @@ struct intel_card {
 	void (*rx_setup)(struct intel_port *ip);
 	/* One queue's thresholds (and its switch, where it has one), once its ring is set; tx then rx. */
 	void (*queue_setup)(struct intel_port *ip, uint32_t queue_idx);
-	uint32_t tctl;
+	uint32_t tctl; /* gigabit cards */
 	/* Who may talk to the PHY: take and give back. -BH_ETIMEDOUT: firmware keeps it. */
 	BH_MUST_CHECK int (*phy_take)(struct intel_port *ip);
 	void (*phy_give)(struct intel_port *ip);
@@ -118,6 +143,13 @@ void intel_sleep(uint64_t ns);
 /* phy.c: wake the PHY if a driver before us has put it to sleep; a PHY that cannot be reached is left alone, and told. */
 void intel_phy_up(struct intel_port *ip);
 
+/*
+ * semaphore.c: what SW_FW_SYNC's bit stands for, shared with the other function's driver and with firmware.
+ * Return: 0; -BH_ETIMEDOUT: somebody keeps it.
+ */
+BH_MUST_CHECK int intel_sync_take(struct intel_port *ip, uint32_t bit);
+void intel_sync_give(struct intel_port *ip, uint32_t bit);
+
 /* ring.c */
 
 BH_MUST_CHECK int intel_queue_init(struct bh_port_queue *queue);
@@ -132,9 +164,13 @@ void intel_tx_reclaim(struct intel_queue *iq);
 /* intel_tx_link_down - drop and count all of them. Return: cnt. */
 uint32_t intel_tx_link_down(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt);
 
-/* rx.c */
+/* rx.c: the gigabit cards' */
 
 uint32_t intel_rx(struct bh_port_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt);
+
+/* adv_tx.c: bh_port_tx with advanced descriptors, which 82576 and 82599 share */
+
+uint32_t intel_adv_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt);
 
 /* rss.c: key and table; queue q of a redirection entry is written as q << shift. */
 
@@ -155,9 +191,7 @@ BH_MUST_CHECK int intel_quiesce(struct bh_port *port);
 /* watch.c */
 
 BH_MUST_CHECK int intel_watch(struct bh_port *port);
-/* intel_link_read - STATUS into port->link */
-void intel_link_read(struct intel_port *ip);
-/* intel_stats_take - what the device counted since the last time, into the port's counters */
-void intel_stats_take(struct intel_port *ip);
+/* intel_stats_add - what registers that reading clears have counted since the last time, into a counter */
+void intel_stats_add(struct intel_port *ip, uint64_t *counter, const uint32_t *regs, size_t reg_cnt);
 
 #endif

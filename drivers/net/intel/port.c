@@ -94,17 +94,6 @@ multicast_bit(uint32_t *table, const uint8_t *mac)
 	table[hash >> 5] |= 1u << (hash & 31);
 }
 
-static uint32_t
-filter_bits(const struct bh_port_filter *filter)
-{
-	uint32_t bits = 0;
-	if (filter->promiscuous)
-		bits |= INTEL_RCTL_UPE | INTEL_RCTL_MPE;
-	if (filter->all_multicast)
-		bits |= INTEL_RCTL_MPE;
-	return bits;
-}
-
 int
 intel_filter_set(struct bh_port *port)
 {
@@ -115,7 +104,7 @@ intel_filter_set(struct bh_port *port)
 	intel_begin(ip);
 	for (uint32_t i = 0; i < INTEL_MTA_CNT; i++)
 		intel_write(ip, INTEL_REG_MTA + 4 * i, table[i]);
-	intel_change(ip, INTEL_REG_RCTL, INTEL_RCTL_UPE | INTEL_RCTL_MPE, filter_bits(&port->filter));
+	ip->card->family->filter(ip);
 	return intel_end(ip);
 }
 
@@ -128,32 +117,20 @@ intel_mac_set(struct bh_port *port, const uint8_t mac[BH_MAC_BYTES])
 	return intel_end(ip);
 }
 
-/* Speed and duplex are the PHY's to say; tags are stripped and inserted only where offloads are in use. */
-static void
-link_up(struct intel_port *ip)
-{
-	uint32_t vme = ip->port.info.features & BH_PORT_RX_VLAN ? INTEL_CTRL_VME : 0;
-	intel_change(ip, INTEL_REG_STATUS, INTEL_STATUS_PHYRA, 0);
-	intel_change(ip, INTEL_REG_CTRL,
-	             INTEL_CTRL_FRCSPD | INTEL_CTRL_FRCDPLX | INTEL_CTRL_VME | INTEL_CTRL_GIO_MASTER_DISABLE,
-	             INTEL_CTRL_SLU | vme);
-	intel_phy_up(ip);
-}
-
 int
 intel_start(struct bh_port *port)
 {
 	struct intel_port *ip = intel_port_of(port);
+	const struct intel_family *family = ip->card->family;
 	intel_begin(ip);
 	ip->card->begin(ip);
-	link_up(ip);
+	family->link_up(ip);
 	mac_write(ip, port->info.mac);
-	intel_stats_take(ip);
+	family->stats_take(ip);
 	ip->card->rx_setup(ip);
 	intel_rings_set(ip);
-	intel_write(ip, INTEL_REG_TCTL, ip->card->tctl | INTEL_TCTL_EN);
-	intel_write(ip, INTEL_REG_RCTL,
-	            INTEL_RCTL_EN | INTEL_RCTL_BAM | INTEL_RCTL_LPE | INTEL_RCTL_SECRC | filter_bits(&port->filter));
-	intel_link_read(ip);
+	family->filter(ip);
+	family->go(ip);
+	family->link_read(ip);
 	return intel_end(ip);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Quiet, with proof, then reset (82574 datasheet 4.6 and 5.2.5.2 "Master Disable"; 82576 datasheet 4.3 and 5.2.3.3): no new
+ * Quiet, with proof, then reset (82574 datasheet 4.6 and 5.2.5.2 "Master Disable"; 82576 datasheet 4.3 and 5.2.3.3; 82599
+ * datasheet 4.6.3 and 5.2.5.3.2): no new
  * work, then no new request on PCIe, then STATUS says that none is under way, then all registers as after power-on.
  */
 #include "drivers/net/intel/intel.h"
@@ -12,24 +13,26 @@
 static bool
 silence(struct intel_port *ip)
 {
-	intel_write(ip, INTEL_REG_IMC, INTEL_ALL_ONES);
-	intel_change(ip, INTEL_REG_RCTL, INTEL_RCTL_EN, 0);
-	intel_change(ip, INTEL_REG_TCTL, INTEL_TCTL_EN, 0);
+	const struct intel_family *family = ip->card->family;
+	intel_write(ip, family->imc, INTEL_ALL_ONES);
+	intel_change(ip, family->rx_ctl, family->rx_on, 0);
+	intel_change(ip, family->tx_ctl, family->tx_on, 0);
 	intel_change(ip, INTEL_REG_CTRL, 0, INTEL_CTRL_GIO_MASTER_DISABLE);
 	return intel_wait(ip, INTEL_REG_STATUS, INTEL_STATUS_GIO_MASTER_ENABLE, 0, MASTER_TIMEOUT_NS);
 }
 
-/* The bit clears itself. 1 ms first: until then registers may read as anything (82574 datasheet 4.6.2). */
+/* The bit clears itself. A while first: until then registers may read as anything (82574 datasheet 4.6.2). */
 static bool
 software_reset(struct intel_port *ip)
 {
+	const struct intel_family *family = ip->card->family;
 	intel_change(ip, INTEL_REG_CTRL, 0, INTEL_CTRL_RST);
-	intel_sleep(INTEL_MS_NS);
+	intel_sleep(family->reset_wait_ns);
 	if (!intel_wait(ip, INTEL_REG_CTRL, INTEL_CTRL_RST, 0, RESET_TIMEOUT_NS))
 		return false;
 	/* A card without an EEPROM never says that it was read; whether it has an address shows. */
-	(void)intel_wait(ip, INTEL_REG_EECD, INTEL_EECD_AUTO_RD, INTEL_EECD_AUTO_RD, EEPROM_TIMEOUT_NS);
-	intel_write(ip, INTEL_REG_IMC, INTEL_ALL_ONES);
+	(void)intel_wait(ip, family->eec, INTEL_EECD_AUTO_RD, INTEL_EECD_AUTO_RD, EEPROM_TIMEOUT_NS);
+	intel_write(ip, family->imc, INTEL_ALL_ONES);
 	return ip->err == 0;
 }
 
@@ -39,7 +42,7 @@ intel_quiesce(struct bh_port *port)
 	struct intel_port *ip = intel_port_of(port);
 	intel_begin(ip);
 	if (ip->no_buffer != NULL)
-		intel_stats_take(ip); /* the reset clears them */
+		ip->card->family->stats_take(ip); /* the reset clears them */
 	if (silence(ip) && software_reset(ip))
 		return 0;
 	if (ip->err == -BH_ENODEV)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Advanced data and context descriptors (82576 datasheet 7.2.2). */
+/* Advanced data and context descriptors (82576 datasheet 7.2.2; 82599 datasheet 7.2.3.2). */
 #include "drivers/net/intel/tx.h"
-#include "drivers/net/igb/igb.h"
 
 #define PLAIN           (INTEL_TXD_DTYP_DATA_82576 | INTEL_TXD_DEXT | INTEL_TXD_IFCS)
 #define TCP_CSUM_OFFSET 16u
@@ -52,7 +51,7 @@ each(uint32_t frame_bytes)
 }
 
 uint32_t
-bh_igb_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
+intel_adv_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
 {
 	return intel_tx_burst(queue, pkts, cnt, PLAIN, able, describe, each);
 }
