@@ -34,6 +34,13 @@ vnet_fault_find(const char *name)
 	return (enum vnet_fault)i;
 }
 
+int
+vnet_fault_parse(const char *text, uint32_t default_every, struct vnet_fault_rule *out, char *out_error,
+                 size_t error_bytes)
+{
+	return vnet_fault_parse_kinds(text, default_every, names, VNET_FAULT_CNT, out, out_error, error_bytes);
+}
+
 /* The first rule whose turn it is counts. */
 enum vnet_fault
 vnet_fault_draw(struct vnet_model *m, bool transmit)
@@ -51,7 +58,7 @@ vnet_fault_draw(struct vnet_model *m, bool transmit)
 		m->fired_cnt[i]++;
 		m->stats.fault_cnt++;
 		m->stats.fault_kind_cnt[rule->fault]++;
-		return rule->fault;
+		return (enum vnet_fault)rule->fault;
 	}
 	return VNET_FAULT_NONE;
 }

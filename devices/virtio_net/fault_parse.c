@@ -23,7 +23,8 @@ number_take(const char **at, char sign, uint64_t max, uint64_t *out)
 }
 
 static bool
-rule_parse(const char *word, size_t word_bytes, struct vnet_fault_rule *out)
+rule_parse(const char *word, size_t word_bytes, const char *const *names, uint32_t name_cnt,
+           struct vnet_fault_rule *out)
 {
 	char text[96], name[32];
 	const char *at = text;
@@ -38,16 +39,17 @@ rule_parse(const char *word, size_t word_bytes, struct vnet_fault_rule *out)
 	memcpy(name, text, name_bytes);
 	name[name_bytes] = '\0';
 	at += name_bytes;
-	out->fault = vnet_fault_find(name);
-	bool ok = out->fault != VNET_FAULT_CNT && number_take(&at, '@', UINT32_MAX, &every) &&
+	for (out->fault = 0; out->fault < name_cnt && strcmp(names[out->fault], name) != 0;)
+		out->fault++;
+	bool ok = out->fault != name_cnt && number_take(&at, '@', UINT32_MAX, &every) &&
 	          number_take(&at, '+', UINT64_MAX, &out->after) && number_take(&at, 'x', UINT64_MAX, &out->times);
 	out->every = (uint32_t)every;
 	return ok && *at == '\0';
 }
 
 int
-vnet_fault_parse(const char *text, uint32_t default_every, struct vnet_fault_rule *out, char *out_error,
-                 size_t error_bytes)
+vnet_fault_parse_kinds(const char *text, uint32_t default_every, const char *const *names, uint32_t name_cnt,
+                       struct vnet_fault_rule *out, char *out_error, size_t error_bytes)
 {
 	uint32_t cnt = 0;
 	for (;;) {
@@ -64,7 +66,7 @@ vnet_fault_parse(const char *text, uint32_t default_every, struct vnet_fault_rul
 			return -BH_EINVAL;
 		}
 		out[cnt] = (struct vnet_fault_rule){.every = default_every};
-		if (!rule_parse(text, word_bytes, &out[cnt])) {
+		if (!rule_parse(text, word_bytes, names, name_cnt, &out[cnt])) {
 			snprintf(out_error, error_bytes,
 			         "'%.*s': KIND[@EVERY][+AFTER][xTIMES] was meant, numbers from 1",
 			         (int)BH_MIN(word_bytes, (size_t)64), text);

@@ -69,7 +69,7 @@ enum vnet_fault {
 
 /* One line of a script. Frames are counted from 1, those received (or, for faults of sent ones, sent) by the client. */
 struct vnet_fault_rule {
-	enum vnet_fault fault;
+	uint32_t fault; /* enum vnet_fault; or of another kind of card, whose own enum */
 	uint32_t every; /* not 0 */
 	uint64_t after; /* frames before the first that counts */
 	uint64_t times; /* 0: without end */
@@ -83,6 +83,10 @@ struct vnet_fault_rule {
  */
 BH_MUST_CHECK int vnet_fault_parse(const char *text, uint32_t default_every, struct vnet_fault_rule *out,
                                    char *out_error, size_t error_bytes);
+/* vnet_fault_parse_kinds - likewise, for a card whose lies have other names */
+BH_MUST_CHECK int vnet_fault_parse_kinds(const char *text, uint32_t default_every, const char *const *names,
+                                         uint32_t name_cnt, struct vnet_fault_rule *out, char *out_error,
+                                         size_t error_bytes);
 
 /* vnet_fault_name - "long-length", ...; vnet_fault_find - by that name, VNET_FAULT_CNT if there is none */
 const char *vnet_fault_name(enum vnet_fault fault);

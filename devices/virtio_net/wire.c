@@ -16,7 +16,7 @@ struct slot {
 };
 
 struct direction {
-	struct vnet_model *from, *to;
+	struct vnet_wire_end from, to;
 	uint64_t free_ns; /* when the line is free again */
 	uint64_t seq;
 	struct slot *slot; /* VNET_WIRE_FRAMES, when frames are held */
@@ -51,7 +51,7 @@ happens(struct vnet_wire *wire, uint64_t probability)
 }
 
 static int
-direction_init(struct vnet_wire *wire, struct direction *direction, struct vnet_model *from, struct vnet_model *to)
+direction_init(struct vnet_wire *wire, struct direction *direction, struct vnet_wire_end from, struct vnet_wire_end to)
 {
 	direction->from = from;
 	direction->to = to;
@@ -67,8 +67,8 @@ direction_init(struct vnet_wire *wire, struct direction *direction, struct vnet_
 }
 
 int
-vnet_wire_create(const struct vnet_wire_config *config, struct vnet_model *first, struct vnet_model *second,
-                 struct vnet_wire **out)
+vnet_wire_join(const struct vnet_wire_config *config, struct vnet_wire_end first, struct vnet_wire_end second,
+               struct vnet_wire **out)
 {
 	if (config->loss > VNET_WIRE_PROBABLE_ONE || config->duplicate > VNET_WIRE_PROBABLE_ONE ||
 	    config->reorder > VNET_WIRE_PROBABLE_ONE || config->corrupt > VNET_WIRE_PROBABLE_ONE)
@@ -80,9 +80,9 @@ vnet_wire_create(const struct vnet_wire_config *config, struct vnet_model *first
 	wire->random = config->seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
 	wire->holds = (config->rate_bps | config->delay_ns | config->loss | config->duplicate | config->reorder |
 	               config->corrupt) != 0;
-	wire->direction_cnt = first == second ? 1 : 2;
+	wire->direction_cnt = first.device == second.device ? 1 : 2;
 	int err = direction_init(wire, &wire->direction[0], first, second);
-	if (err == 0 && first != second)
+	if (err == 0 && first.device != second.device)
 		err = direction_init(wire, &wire->direction[1], second, first);
 	if (err != 0) {
 		vnet_wire_destroy(wire);
@@ -90,6 +90,47 @@ vnet_wire_create(const struct vnet_wire_config *config, struct vnet_model *first
 	}
 	*out = wire;
 	return 0;
+}
+
+static bool
+tx_peek(void *device, uint32_t pair_idx, struct vnet_frame *out)
+{
+	return vnet_tx_peek(device, pair_idx, out);
+}
+
+static void
+tx_done(void *device, uint32_t pair_idx, const struct vnet_frame *frame)
+{
+	vnet_tx_done(device, pair_idx, frame);
+}
+
+static int
+rx_put(void *device, uint32_t pair_idx, const struct vnet_frame *frame)
+{
+	return vnet_rx_put(device, pair_idx, frame);
+}
+
+static void
+flush(void *device)
+{
+	vnet_model_flush(device);
+}
+
+static uint32_t
+pairs(const void *device)
+{
+	return vnet_model_pairs(device);
+}
+
+const struct vnet_wire_ops vnet_wire_ops = {
+        .tx_peek = tx_peek, .tx_done = tx_done, .rx_put = rx_put, .flush = flush, .pairs = pairs};
+
+int
+vnet_wire_create(const struct vnet_wire_config *config, struct vnet_model *first, struct vnet_model *second,
+                 struct vnet_wire **out)
+{
+	return vnet_wire_join(config, (struct vnet_wire_end){first, &vnet_wire_ops},
+	                      (struct vnet_wire_end){second, &vnet_wire_ops}, out);
 }
 
 void
@@ -104,9 +145,9 @@ vnet_wire_destroy(struct vnet_wire *wire)
 
 /* Return: whether the frame is out of the sender's hands: delivered, or dropped for good. */
 static bool
-deliver(struct vnet_wire *wire, struct vnet_model *to, uint32_t pair_idx, const struct vnet_frame *frame)
+deliver(struct vnet_wire *wire, const struct vnet_wire_end *to, uint32_t pair_idx, const struct vnet_frame *frame)
 {
-	int err = vnet_rx_put(to, pair_idx, frame);
+	int err = to->ops->rx_put(to->device, pair_idx, frame);
 	if (err == -BH_EAGAIN && !wire->config.drop_when_full)
 		return false;
 	if (err == 0)
@@ -121,14 +162,15 @@ deliver(struct vnet_wire *wire, struct vnet_model *to, uint32_t pair_idx, const 
 static uint32_t
 pass(struct vnet_wire *wire, struct direction *direction, uint32_t pair_idx)
 {
+	const struct vnet_wire_end *from = &direction->from;
 	struct vnet_frame frame;
 	uint32_t cnt = 0;
 	for (; cnt < BURST_CNT; cnt++) {
-		if (!vnet_tx_peek(direction->from, pair_idx, &frame))
+		if (!from->ops->tx_peek(from->device, pair_idx, &frame))
 			break;
-		if (!deliver(wire, direction->to, pair_idx, &frame))
+		if (!deliver(wire, &direction->to, pair_idx, &frame))
 			break;
-		vnet_tx_done(direction->from, pair_idx, &frame);
+		from->ops->tx_done(from->device, pair_idx, &frame);
 	}
 	return cnt;
 }
@@ -224,10 +266,11 @@ hold_one(struct vnet_wire *wire, struct direction *direction, uint32_t pair_idx,
 static uint32_t
 take(struct vnet_wire *wire, struct direction *direction, uint32_t pair_idx, uint64_t now_ns)
 {
+	const struct vnet_wire_end *from = &direction->from;
 	struct vnet_frame frame;
 	uint32_t cnt = 0;
 	for (; cnt < BURST_CNT && direction->free_cnt >= 2 && direction->free_ns <= now_ns; cnt++) {
-		if (!vnet_tx_peek(direction->from, pair_idx, &frame))
+		if (!from->ops->tx_peek(from->device, pair_idx, &frame))
 			break;
 		if (happens(wire, wire->config.loss)) {
 			wire->stats.lost_cnt++;
@@ -239,7 +282,7 @@ take(struct vnet_wire *wire, struct direction *direction, uint32_t pair_idx, uin
 				hold_one(wire, direction, pair_idx, &frame, now_ns);
 			}
 		}
-		vnet_tx_done(direction->from, pair_idx, &frame);
+		from->ops->tx_done(from->device, pair_idx, &frame);
 	}
 	return cnt;
 }
@@ -251,7 +294,7 @@ release(struct vnet_wire *wire, struct direction *direction, uint64_t now_ns)
 	for (; cnt < BURST_CNT && direction->heap_cnt > 0; cnt++) {
 		uint32_t slot_idx = direction->heap[0];
 		const struct slot *slot = &direction->slot[slot_idx];
-		if (slot->due_ns > now_ns || !deliver(wire, direction->to, slot->pair_idx, &slot->frame))
+		if (slot->due_ns > now_ns || !deliver(wire, &direction->to, slot->pair_idx, &slot->frame))
 			break;
 		heap_pop(direction);
 		direction->free_idx[direction->free_cnt++] = slot_idx;
@@ -265,15 +308,15 @@ vnet_wire_poll(struct vnet_wire *wire, uint64_t now_ns)
 	uint32_t cnt = 0;
 	for (uint32_t i = 0; i < wire->direction_cnt; i++) {
 		struct direction *direction = &wire->direction[i];
-		uint32_t pairs = vnet_model_pairs(direction->from), moved = 0;
-		for (uint32_t pair_idx = 0; pair_idx < pairs; pair_idx++)
+		uint32_t pair_cnt = direction->from.ops->pairs(direction->from.device), moved = 0;
+		for (uint32_t pair_idx = 0; pair_idx < pair_cnt; pair_idx++)
 			moved +=
 			        wire->holds ? take(wire, direction, pair_idx, now_ns) : pass(wire, direction, pair_idx);
 		if (wire->holds)
 			moved += release(wire, direction, now_ns);
 		if (moved != 0) {
-			vnet_model_flush(direction->to);
-			vnet_model_flush(direction->from);
+			direction->to.ops->flush(direction->to.device);
+			direction->from.ops->flush(direction->from.device);
 		}
 		cnt += moved;
 	}

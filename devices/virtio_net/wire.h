@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * A wire between two virtio network devices, or from one back to itself. Pure: time is an argument, every choice comes
- * from the seed.
+ * A wire between two software network cards of any kind, or from one back to itself. Pure: time is an argument, every
+ * choice comes from the seed.
  *
  * Without rate, delay and faults a frame goes from the sender's buffer into the receiver's in one copy. Else it is
  * copied into the wire, where it stays until its time; the wire holds VNET_WIRE_FRAMES a direction.
@@ -33,6 +33,26 @@ struct vnet_wire_stats {
 };
 
 struct vnet_wire;
+
+/* What the wire needs of a card: for virtio's, the functions of vnet_model.h by these names. */
+struct vnet_wire_ops {
+	bool (*tx_peek)(void *device, uint32_t pair_idx, struct vnet_frame *out);
+	void (*tx_done)(void *device, uint32_t pair_idx, const struct vnet_frame *frame);
+	int (*rx_put)(void *device, uint32_t pair_idx, const struct vnet_frame *frame);
+	void (*flush)(void *device);
+	uint32_t (*pairs)(const void *device);
+};
+
+struct vnet_wire_end {
+	void *device;
+	const struct vnet_wire_ops *ops;
+};
+
+extern const struct vnet_wire_ops vnet_wire_ops;
+
+/* vnet_wire_join - as vnet_wire_create, between cards of any kind; the same device twice: what it sends comes back */
+BH_MUST_CHECK int vnet_wire_join(const struct vnet_wire_config *config, struct vnet_wire_end first,
+                                 struct vnet_wire_end second, struct vnet_wire **out);
 
 /*
  * vnet_wire_create - between first and second; the same twice: what it sends comes back

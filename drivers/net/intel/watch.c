@@ -12,20 +12,41 @@ intel_stats_add(struct intel_port *ip, uint64_t *counter, const uint32_t *regs, 
 	}
 }
 
-/* A ring with work whose head stands still, though nobody pauses us. Both indices are the device's own. */
+/*
+ * The oldest report that the queue's core waits for, UINT32_MAX if it waits for none, or has it already. That core goes on
+ * meanwhile: what is read here may be old, but not for long.
+ */
+static uint32_t
+report_due(const struct intel_port *ip, uint32_t queue_idx)
+{
+	const struct intel_tx_ring *ring = &intel_queue_of(ip->port.queue[queue_idx])->tx;
+	uint32_t tail = __atomic_load_n(&ring->mark_tail, __ATOMIC_RELAXED);
+	if (tail == __atomic_load_n(&ring->mark_head, __ATOMIC_RELAXED))
+		return UINT32_MAX;
+	uint32_t idx = __atomic_load_n(&ring->mark[tail & ring->mask], __ATOMIC_RELAXED);
+	return __atomic_load_n(&ring->desc[idx].word[1], __ATOMIC_RELAXED) & INTEL_TXD_DD ? UINT32_MAX : tail;
+}
+
+/*
+ * A ring with work whose head stands still, though nobody pauses us; or all work is done, and a report of it does not come.
+ * Both indices are the device's own.
+ */
 static bool
 hangs(struct intel_port *ip, uint32_t queue_idx, bool paused)
 {
 	struct intel_progress *progress = &ip->progress[queue_idx];
 	uint32_t base = ip->card->tx_base + queue_idx * ip->card->queue_step;
 	uint32_t head = intel_read(ip, base + INTEL_QUEUE_HEAD), tail = intel_read(ip, base + INTEL_QUEUE_TAIL);
+	uint32_t report = head == tail ? report_due(ip, queue_idx) : UINT32_MAX;
 	if (ip->err != 0)
 		return false;
-	if (head == tail || head != progress->head || paused)
+	bool idle = head == tail && report == UINT32_MAX;
+	if (idle || head != progress->head || report != progress->report || paused)
 		progress->turn_cnt = 0;
 	else
 		progress->turn_cnt++;
 	progress->head = head;
+	progress->report = report;
 	return progress->turn_cnt >= INTEL_HANG_TURNS;
 }
 
