@@ -73,7 +73,7 @@ struct intel_card {
 /* What the device said of one ring when the keeper looked last. */
 struct intel_progress {
 	uint32_t head;
-	uint32_t report;   /* with all work done: which report it owes us */
+	uint32_t report;   /* which report it owes us */
 	uint32_t turn_cnt; /* since it moved */
 };
 

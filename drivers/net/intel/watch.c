@@ -28,8 +28,8 @@ report_due(const struct intel_port *ip, uint32_t queue_idx)
 }
 
 /*
- * A ring with work whose head stands still, though nobody pauses us; or all work is done, and a report of it does not come.
- * Both indices are the device's own.
+ * A ring with work whose head stands still, though nobody pauses us; or the head moves, and a report that is owed does not
+ * come, without which its packets never come back. Both indices are the device's own.
  */
 static bool
 hangs(struct intel_port *ip, uint32_t queue_idx, bool paused)
@@ -37,14 +37,11 @@ hangs(struct intel_port *ip, uint32_t queue_idx, bool paused)
 	struct intel_progress *progress = &ip->progress[queue_idx];
 	uint32_t base = ip->card->tx_base + queue_idx * ip->card->queue_step;
 	uint32_t head = intel_read(ip, base + INTEL_QUEUE_HEAD), tail = intel_read(ip, base + INTEL_QUEUE_TAIL);
-	uint32_t report = head == tail ? report_due(ip, queue_idx) : UINT32_MAX;
+	uint32_t report = report_due(ip, queue_idx);
 	if (ip->err != 0)
 		return false;
-	bool idle = head == tail && report == UINT32_MAX;
-	if (idle || head != progress->head || report != progress->report || paused)
-		progress->turn_cnt = 0;
-	else
-		progress->turn_cnt++;
+	bool stands = (head != tail && head == progress->head) || (report != UINT32_MAX && report == progress->report);
+	progress->turn_cnt = stands && !paused ? progress->turn_cnt + 1 : 0;
 	progress->head = head;
 	progress->report = report;
 	return progress->turn_cnt >= INTEL_HANG_TURNS;

@@ -156,8 +156,10 @@ cards_make(void)
 {
 	const struct vnet_host host = {.dma_window = dma_window};
 	for (uint32_t i = 0; i < 2; i++) {
-		assert_int_equal(ixgbe_model_create(&rig.config, &host, &rig.model[i]), 0);
-		rig.config.mac[5]++;
+		struct ixgbe_model_config config = rig.config;
+		config.mac[5] = (uint8_t)(config.mac[5] + i);
+		config.rule_cnt = i == rig.liar ? config.rule_cnt : 0;
+		assert_int_equal(ixgbe_model_create(&config, &host, &rig.model[i]), 0);
 	}
 	struct vnet_wire_end first = {rig.model[0], &ixgbe_wire_ops}, second = {rig.model[1], &ixgbe_wire_ops};
 	assert_int_equal(vnet_wire_join(&rig.wire_config, first, rig.loop ? first : second, &rig.wire), 0);

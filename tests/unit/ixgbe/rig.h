@@ -29,6 +29,7 @@
 
 struct rig {
 	struct ixgbe_model_config config;
+	uint32_t liar; /* the card that config's rules are for */
 	struct vnet_wire_config wire_config;
 	uint16_t pci_device;
 	bool loop;   /* p0 gets back what it sends, and p1 is not there */
