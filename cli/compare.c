@@ -8,24 +8,31 @@
 
 #include "cli/cli.h"
 #include "host/compare/compare.h"
+#include "host/compare/net.h"
 #include "host/errors/errors.h"
 #include "host/run/config.h"
 #include "host/run/units.h"
 
 struct arguments {
 	struct bh_compare_options compare;
-	bool json, check, restore;
+	bool json, check, restore, net;
 };
 
 static void
 usage(FILE *stream)
 {
-	fputs("usage: bulkhead compare nvme ADDRESS [OPTIONS]\n\n"
+	fputs("usage: bulkhead compare nvme ADDRESS [OPTIONS]\n"
+	      "       bulkhead compare net [OPTIONS]\n\n"
 	      "Measures Linux's NVMe driver, tuned to win (A), against the cell (B), on one device, in turn: A B A B A "
 	      "B.\n"
 	      "Takes the device from Linux in between and gives it back at the end, also after a failure or Ctrl-C. "
 	      "ADDRESS is\n"
 	      "a PCI address, or auto: the only NVMe device that is not in use. Reads only, but with --destructive.\n\n"
+	      "net: Linux's forwarding, XDP and AF_XDP (A) against the cross-connect and the router (B), on veth pairs "
+	      "in\n"
+	      "namespaces that it makes and takes away. Takes --report, --quick, --runs, --duration, --cpu, --check, "
+	      "--json,\n"
+	      "--quiet.\n\n"
 	      "  --report DIR        report.json, report.html and *.hgrm go there (default: bulkhead-compare-TIME)\n"
 	      "  --quick             4 KiB random reads at depths 1 and 32 only, 1.5 s a run\n"
 	      "  --runs N            pairs, 1 to 20 (default 3)\n"
@@ -161,6 +168,24 @@ take_option(struct arguments *arguments, int key)
 	}
 }
 
+static int
+parse_net(const struct arguments *arguments, int word_cnt)
+{
+	const struct bh_compare_options *compare = &arguments->compare;
+	if (word_cnt != 1) {
+		fprintf(stderr, "bulkhead compare net: it makes its own ports; no address is meant\n");
+		return BH_EXIT_USAGE;
+	}
+	if (arguments->restore || compare->destructive || compare->prove || compare->rehearse != NULL ||
+	    compare->serial != NULL || compare->nsid != 0) {
+		fprintf(stderr,
+		        "bulkhead compare net: an option of compare nvme; 'bulkhead compare --help' tells which are "
+		        "net's\n");
+		return BH_EXIT_USAGE;
+	}
+	return -1;
+}
+
 /* Return: an exit code; -1: go on. */
 static int
 parse(int argc, char **argv, struct arguments *arguments)
@@ -178,8 +203,11 @@ parse(int argc, char **argv, struct arguments *arguments)
 			return code;
 	}
 	word_cnt = argc - optind;
+	arguments->net = word_cnt > 0 && strcmp(argv[optind], "net") == 0;
+	if (arguments->net)
+		return parse_net(arguments, word_cnt);
 	if (word_cnt > 0 && strcmp(argv[optind], "nvme") != 0) {
-		fprintf(stderr, "bulkhead compare: there is nvme, not '%s'\n", argv[optind]);
+		fprintf(stderr, "bulkhead compare: there are nvme and net, not '%s'\n", argv[optind]);
 		return BH_EXIT_USAGE;
 	}
 	if (word_cnt != (arguments->compare.rehearse != NULL ? 1 : 2)) {
@@ -222,13 +250,17 @@ cmd_compare(int argc, char **argv)
 	struct arguments arguments = {.compare = {.cpu = -1}};
 	struct bh_compare_outcome outcome;
 	struct bh_error error = {0};
+	if (argc > 1 && strcmp(argv[1], "net-peer") == 0)
+		return bh_net_peer(argc - 1, argv + 1);
 	int code = parse(argc, argv, &arguments);
 	if (code >= 0)
 		return code;
 	if (arguments.restore)
 		return bh_compare_restore(arguments.compare.address, &error) == 0 ? BH_EXIT_OK : print_error(&error);
 	arguments.compare.progress = stderr;
-	int err = bh_compare_nvme(&arguments.compare, arguments.json ? stderr : stdout, &outcome, &error);
+	FILE *table = arguments.json ? stderr : stdout;
+	int err = arguments.net ? bh_compare_net(&arguments.compare, table, &outcome, &error)
+	                        : bh_compare_nvme(&arguments.compare, table, &outcome, &error);
 	if (arguments.json && outcome.report_dir[0] != '\0' && copy_json(outcome.report_dir) != 0 && err == 0) {
 		fprintf(stderr, "bulkhead compare: the report could not be written to standard output\n");
 		return BH_EXIT_FAILED;

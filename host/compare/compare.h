@@ -54,6 +54,15 @@ BH_MUST_CHECK int bh_compare_nvme(const struct bh_compare_options *options, FILE
                                   struct bh_error *error);
 
 /**
+ * bh_compare_net - Linux's forwarding against the cell on veth pairs that this makes: docs/compare.md, "Networks"
+ *
+ * Of the options: report_dir, round_cnt, duration_ns, cpu, quick, quiet, progress.
+ * Return: 0; -EINVAL (E180, E381); -EINTR (E185); -EIO the ports could not be made (E380) or the report not written.
+ */
+BH_MUST_CHECK int bh_compare_net(const struct bh_compare_options *options, FILE *table, struct bh_compare_outcome *out,
+                                 struct bh_error *error);
+
+/**
  * bh_compare_restore - put back what an ended comparison left changed
  * Return: 0, also if there was nothing; -EIO a value could not be put back (named).
  */

@@ -129,6 +129,24 @@ cell_app(const json_t *app, struct bh_figures *out)
 }
 
 static int
+pktgen_app(const json_t *app, struct bh_figures *out)
+{
+	const json_t *raw = json_object_get(app, "latency_histogram"), *lat = json_object_get(app, "latency_ns");
+	int64_t received = count(app, "received"), corrupt = count(app, "corrupt");
+	out->tsc_hz = number(raw, "tsc_hz");
+	int err = bh_lat_hist_parse(json_object_get(raw, "bins"), BH_LAT_CELL, out->tsc_hz, &out->hist);
+	if (err != 0)
+		return err;
+	out->seconds = number(app, "seconds");
+	if (received <= 0 || corrupt < 0 || out->seconds <= 0 || out->hist.total == 0)
+		return -EINVAL;
+	out->ios = (uint64_t)received;
+	out->iops = (double)received / out->seconds;
+	out->errors = (uint64_t)corrupt;
+	return take_range(out, number(lat, "min"), number(lat, "max"));
+}
+
+static int
 cell_failed(const json_t *root, const struct bh_figures *figures, struct bh_error *error)
 {
 	const char *text = json_string_value(json_object_get(json_object_get(root, "failure"), "text"));
@@ -137,28 +155,41 @@ cell_failed(const json_t *root, const struct bh_figures *figures, struct bh_erro
 	return bh_error_set(error, "E193", -EIO, "the cell had %lu I/O errors", figures->errors);
 }
 
-int
-bh_figures_cell(const char *text, size_t text_bytes, struct bh_figures *out, struct bh_error *error)
+static int
+cell_figures(const char *text, size_t text_bytes, int (*take)(const json_t *app, struct bh_figures *out),
+             struct bh_figures *out, struct bh_error *error)
 {
 	memset(out, 0, sizeof(*out));
 	json_t *root = load(text, text_bytes, "the cell's run", "E192", error);
 	if (root == NULL)
 		return -EINVAL;
 	const json_t *outcome = json_object_get(root, "outcome");
-	int err = cell_app(json_object_get(root, "app"), out);
+	int err = take(json_object_get(root, "app"), out);
 	if (!json_is_string(outcome))
 		err = bh_error_set(error, "E192", -EINVAL, "the cell's JSON does not say how the cell ended");
 	else if (strcmp(json_string_value(outcome), "done") != 0 || (err == 0 && out->errors > 0))
 		err = cell_failed(root, out, error);
 	else if (err != 0)
 		err = bh_error_set(error, "E192", err,
-		                   "the cell's JSON holds no figures of a run: app.iops, seconds and "
+		                   "the cell's JSON holds no figures of a run: a rate, seconds and "
 		                   "latency_histogram must be there");
 	copy_version(out, json_object_get(json_object_get(root, "versions"), "bulkhead"));
 	json_decref(root);
 	if (err != 0)
 		bh_figures_free(out);
 	return err;
+}
+
+int
+bh_figures_cell(const char *text, size_t text_bytes, struct bh_figures *out, struct bh_error *error)
+{
+	return cell_figures(text, text_bytes, cell_app, out, error);
+}
+
+int
+bh_figures_pktgen(const char *text, size_t text_bytes, struct bh_figures *out, struct bh_error *error)
+{
+	return cell_figures(text, text_bytes, pktgen_app, out, error);
 }
 
 void

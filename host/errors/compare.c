@@ -29,5 +29,10 @@ const struct bh_error_entry bh_errors_compare[] = {
         {"E192", FAILED, "the cell's output is not what was asked for", "It is kept in the report's folder, raw/."},
         {"E193", FAILED, "the cell failed in a run",
          "Its own messages are in the report's folder, raw/*.err; the run's command can be repeated by hand."},
+        {"E380", FAILED, "the ports of a comparison of networks cannot be made",
+         "It needs root, ip (iproute2), ethtool, and a kernel with network namespaces and veth. The message has the "
+         "command that failed."},
+        {"E381", USAGE, "a comparison of networks needs two CPUs",
+         "One for the generator, one for what is compared. On fewer, neither side's figures mean anything."},
         {NULL, 0, NULL, NULL},
 };
