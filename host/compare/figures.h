@@ -29,7 +29,8 @@ BH_MUST_CHECK int bh_figures_fio(const char *text, size_t text_bytes, struct bh_
  * bh_figures_pktgen - what it printed for pktgen: frames that arrived count as I/Os; frames that were changed are errors
  * Return: as bh_figures_cell.
  */
-BH_MUST_CHECK int bh_figures_pktgen(const char *text, size_t text_bytes, struct bh_figures *out, struct bh_error *error);
+BH_MUST_CHECK int bh_figures_pktgen(const char *text, size_t text_bytes, struct bh_figures *out,
+                                    struct bh_error *error);
 
 /**
  * bh_figures_cell - what `bulkhead run --json` printed for nvme-bench

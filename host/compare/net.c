@@ -15,6 +15,7 @@
 #define START_NS    UINT64_C(60000000000) /* a program that takes longer than that to come and go is stuck */
 #define LATENCY_PPS 50000u                /* offered while latency is measured */
 #define SPARE_S     30u
+#define CPUS_MIN    4u /* the generator, the cell, and for each of both the calls that AF_XDP's rings ask for */
 
 static const char *const ways[] = {"forward",
                                    "forward, RPS to the CPU",
@@ -260,6 +261,11 @@ judge_one(struct bh_session *session, const char *key, const char *title, bool p
 	}
 	if (verdict->state != BH_COMPARE_MISSED)
 		verdict->state = session->case_cnt != 0 && whole ? BH_COMPARE_MET : BH_COMPARE_NOT_MEASURED;
+	if (session->machine.cpu_cnt >= CPUS_MIN)
+		return;
+	verdict->state = BH_COMPARE_NOT_MEASURED;
+	(void)bh_text_add(verdict->value, sizeof(verdict->value), "; %u CPUs, %u are needed", session->machine.cpu_cnt,
+	                  CPUS_MIN);
 }
 
 static void
@@ -347,6 +353,12 @@ prepare(struct bh_session *session, struct bh_error *error)
 	session->case_cnt = plan_cases(session->options, session->cases);
 	snprintf(session->target.address, sizeof(session->target.address), "ra, rb");
 	snprintf(session->target.model, sizeof(session->target.model), "veth pairs");
+	if (session->machine.cpu_cnt < CPUS_MIN)
+		bh_session_note(
+		        session,
+		        "%u CPUs: the threads that make AF_XDP's wake-up calls share them with cells that poll, and "
+		        "wait for their turn. The cell's figures say nothing; %u CPUs are needed",
+		        session->machine.cpu_cnt, CPUS_MIN);
 	bh_session_note(session,
 	                "veth pairs are memory of Linux's, and the generator is a cell on one CPU: what it can send "
 	                "and take limits both sides");
