@@ -18,7 +18,7 @@
 #include "host/device/sysfs.h"
 #include "host/errors/errors.h"
 
-#define SPIN_TURNS     200u /* turns of the thread without work before it sleeps */
+#define SPIN_TURNS     50u /* turns of the thread without work before it sleeps */
 #define SLEEP_NS       20000
 #define PROMISC_SOCKET (SOCK_RAW | SOCK_CLOEXEC)
 
@@ -39,10 +39,9 @@ wake_main(void *arg)
 		for (uint32_t i = 0; i < xdp->queue_cnt; i++)
 			any |= bh_xdp_wake(&xdp->socket[i]);
 		idle = any ? 0 : idle + 1;
+		/* Not sched_yield: since Linux 6.18 a thread pays for each with a slice of its time. */
 		if (idle > SPIN_TURNS)
 			nanosleep(&pause, NULL);
-		else if (!any)
-			sched_yield();
 	}
 	return NULL;
 }
