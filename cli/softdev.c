@@ -419,9 +419,9 @@ cmd_softdev(int argc, char **argv)
 	}
 	if (argc >= 2 && strcmp(argv[1], "nvme") == 0)
 		return softdev_nvme(argc - 1, argv + 1);
-	if (argc >= 2 && strcmp(argv[1], "virtio-net") == 0)
+	if (argc >= 2 && (strcmp(argv[1], "virtio-net") == 0 || strcmp(argv[1], "ixgbe") == 0))
 		return softdev_net(argc - 1, argv + 1);
-	return softdev_usage_error(argc < 2 ? "which model? There are: nvme, virtio-net"
-	                                    : "no model '%s'; there are: nvme, virtio-net",
+	return softdev_usage_error(argc < 2 ? "which model? There are: nvme, virtio-net, ixgbe"
+	                                    : "no model '%s'; there are: nvme, virtio-net, ixgbe",
 	                           argc < 2 ? "" : argv[1]);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bulkhead softdev virtio-net: network cards and the wires between them. */
+/* bulkhead softdev virtio-net, ixgbe: network cards and the wires between them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,7 +17,8 @@
 
 struct options {
 	struct vnet_serve_options serve;
-	long cpu; /* -1: wherever the system runs it */
+	long cpu;                  /* -1: wherever the system runs it */
+	enum vnet_serve_kind kind; /* the model that the command names */
 	char *copy[VNET_SERVE_ENDS_MAX];
 };
 
@@ -25,12 +26,16 @@ void
 softdev_net_usage(FILE *stream)
 {
 	fputs("usage: bulkhead softdev virtio-net --socket PATH[,wire=NAME] [--socket PATH[,wire=NAME]]... "
-	      "[OPTIONS]\n\n"
-	      "Serves virtio network cards over vfio-user, one for each socket, until SIGINT or SIGTERM. Two with the "
-	      "same\n"
-	      "wire (the preset is one wire for all) are its ends; one alone gets back what it sends.\n\n"
-	      "  --socket PATH[,wire=NAME]  where to listen; removed at the end\n"
-	      "  --fd N[,wire=NAME]         instead: an inherited, connected socket\n"
+	      "[OPTIONS]\n"
+	      "       bulkhead softdev ixgbe --socket PATH[,wire=NAME] [--socket PATH[,wire=NAME]]... [OPTIONS]\n\n"
+	      "Serves network cards (virtio's, or Intel's 82599) over vfio-user, one for each socket, until SIGINT or "
+	      "SIGTERM.\n"
+	      "Two with the same wire (the preset is one wire for all) are its ends; one alone gets back what it "
+	      "sends.\n\n"
+	      "  --socket PATH[,wire=NAME][,model=ixgbe|virtio-net]\n"
+	      "                             where to listen, removed at the end; a card of another model than the "
+	      "command's\n"
+	      "  --fd N[,...]               instead: an inherited, connected socket\n"
 	      "  --rate BITS                of the wires, each way: bits a second, or with k, M, G (default: no "
 	      "limit)\n"
 	      "  --delay TIME               from end to end, such as 10us (default 0)\n"
@@ -38,17 +43,22 @@ softdev_net_usage(FILE *stream)
 	      "                             of frames, such as 0.01 or 1% (default 0)\n"
 	      "  --seed N                   for these (default 1)\n"
 	      "  --full wait|drop           when the receiver has no buffer (default wait)\n"
+	      "virtio-net only:\n"
 	      "  --queues N                 queue pairs offered, 1 (default) to 8\n"
 	      "  --queue-size N             entries of each queue, a power of two to 4096 (default 1024)\n"
 	      "  --mtu BYTES                68 to 9216 (default 9216)\n"
 	      "  --ring packed|split        offer packed rings (default) or not\n"
 	      "  --no-mergeable             offer no mergeable receive buffers\n"
 	      "  --no-offload               offer no checksum offload\n"
+	      "of both:\n"
 	      "  --fault KIND[@N][+A][xT]   lie to the client every N-th frame (default 1000), after the first A, T "
 	      "times;\n"
 	      "                             again for more rules: long-length, short-length, bad-id, index-jump,\n"
 	      "                             bad-count, bad-header, tx-bad-id, tx-twice, needs-reset; change-length,\n"
-	      "                             change-id, change-header: true when shown, then back and forth\n"
+	      "                             change-id, change-header: true when shown, then back and forth;\n"
+	      "                             ixgbe: long-length, short-length, zero-length, no-end, damaged, "
+	      "change-length,\n"
+	      "                             rx-off, memory-error, tx-no-report, tx-stall\n"
 	      "  --cpu N                    run on this CPU\n"
 	      "  --yield                    give the CPU away when idle\n",
 	      stream);
@@ -90,7 +100,22 @@ option_number(const char *name, const char *text, uint64_t min, uint64_t max, ui
 	return softdev_usage_error("--%s %s: a number from %lu to %lu was meant", name, text, min, max);
 }
 
-/* PATH or N, and ",wire=NAME" behind it. */
+static int
+end_word(struct vnet_serve_end *end, const char *text, const char *word)
+{
+	if (strncmp(word, "wire=", 5) == 0) {
+		if (word[5] == '\0' || strlen(word + 5) >= sizeof(end->wire))
+			return softdev_usage_error("%s: a wire's name has 1 to %zu bytes", text, sizeof(end->wire) - 1);
+		memcpy(end->wire, word + 5, strlen(word + 5) + 1);
+		return 0;
+	}
+	if (strcmp(word, "model=ixgbe") != 0 && strcmp(word, "model=virtio-net") != 0)
+		return softdev_usage_error("%s: ',wire=NAME' or ',model=ixgbe' or ',model=virtio-net' was meant", text);
+	end->kind = word[6] == 'i' ? VNET_SERVE_IXGBE : VNET_SERVE_VIRTIO;
+	return 0;
+}
+
+/* PATH or N, and words behind it. */
 static int
 option_end(struct options *options, bool is_fd, const char *text)
 {
@@ -99,19 +124,18 @@ option_end(struct options *options, bool is_fd, const char *text)
 	if (serve->end_cnt == VNET_SERVE_ENDS_MAX)
 		return softdev_usage_error("at most %u devices", VNET_SERVE_ENDS_MAX);
 	struct vnet_serve_end *end = &serve->end[serve->end_cnt];
-	char *copy = strdup(text);
+	char *copy = strdup(text), *rest = copy;
 	if (copy == NULL)
 		return softdev_usage_error("out of memory");
 	options->copy[serve->end_cnt++] = copy;
-	char *wire = strstr(copy, ",wire=");
-	if (wire != NULL) {
-		*wire = '\0';
-		wire += strlen(",wire=");
-		if (*wire == '\0' || strlen(wire) >= sizeof(end->wire))
-			return softdev_usage_error("%s: a wire's name has 1 to %zu bytes", text, sizeof(end->wire) - 1);
-		memcpy(end->wire, wire, strlen(wire) + 1);
-	}
+	end->kind = options->kind;
 	end->conn_fd = -1;
+	(void)strsep(&rest, ",");
+	for (const char *word = strsep(&rest, ","); word != NULL; word = strsep(&rest, ",")) {
+		int code = end_word(end, text, word);
+		if (code != 0)
+			return code;
+	}
 	if (!is_fd) {
 		end->socket = copy;
 		return *copy != '\0' ? 0 : softdev_usage_error("--socket: a path was meant");
@@ -122,18 +146,25 @@ option_end(struct options *options, bool is_fd, const char *text)
 	return 0;
 }
 
+/* The command's model says which lies there are. */
 static int
-option_fault(const char *text, struct vnet_model_config *config)
+option_fault(const char *text, struct options *options)
 {
 	struct vnet_fault_rule rule[VNET_FAULT_RULES_MAX];
+	struct vnet_serve_options *serve = &options->serve;
+	bool ixgbe = options->kind == VNET_SERVE_IXGBE;
+	uint32_t *rule_cnt = ixgbe ? &serve->ixgbe.rule_cnt : &serve->config.rule_cnt;
+	struct vnet_fault_rule *to = ixgbe ? serve->ixgbe.rule : serve->config.rule;
 	char error[160];
-	int cnt = vnet_fault_parse(text, FAULT_EVERY, rule, error, sizeof(error));
+	int cnt = ixgbe ? vnet_fault_parse_kinds(text, FAULT_EVERY, ixgbe_fault_names, IXGBE_FAULT_CNT, rule, error,
+	                                         sizeof(error))
+	                : vnet_fault_parse(text, FAULT_EVERY, rule, error, sizeof(error));
 	if (cnt < 0)
 		return softdev_usage_error("--fault: %s; --help lists the kinds", error);
-	if ((uint32_t)cnt > VNET_FAULT_RULES_MAX - config->rule_cnt)
+	if ((uint32_t)cnt > VNET_FAULT_RULES_MAX - *rule_cnt)
 		return softdev_usage_error("--fault: at most %u rules", VNET_FAULT_RULES_MAX);
-	memcpy(config->rule + config->rule_cnt, rule, (size_t)cnt * sizeof(rule[0]));
-	config->rule_cnt += (uint32_t)cnt;
+	memcpy(to + *rule_cnt, rule, (size_t)cnt * sizeof(rule[0]));
+	*rule_cnt += (uint32_t)cnt;
 	return 0;
 }
 
@@ -201,6 +232,9 @@ option_set_device(struct options *options, int key)
 	struct vnet_model_config *config = &options->serve.config;
 	uint64_t value = 0;
 	int code = 0;
+	if (options->kind == VNET_SERVE_IXGBE && strchr("qzmpgo", key) != NULL)
+		return softdev_usage_error("an 82599 is as it is: queues, rings, MTU and offloads are options of "
+		                           "virtio-net");
 	switch (key) {
 	case 'q':
 		code = option_number("queues", optarg, 1, VNET_PAIRS_MAX, &value);
@@ -223,7 +257,7 @@ option_set_device(struct options *options, int key)
 		config->offload = false;
 		return 0;
 	case 'F':
-		return option_fault(optarg, config);
+		return option_fault(optarg, options);
 	case 'c':
 		code = option_number("cpu", optarg, 0, CPU_SETSIZE - 1, &value);
 		options->cpu = (long)value;
@@ -274,8 +308,9 @@ static void
 print_ready(const struct vnet_serve_options *options)
 {
 	for (uint32_t i = 0; i < options->end_cnt; i++)
-		fprintf(stderr, "bulkhead softdev: virtio network card ready on %s%s%s\n", options->end[i].socket,
-		        options->end[i].wire[0] != '\0' ? ", wire " : "", options->end[i].wire);
+		fprintf(stderr, "bulkhead softdev: %s ready on %s%s%s\n",
+		        options->end[i].kind == VNET_SERVE_IXGBE ? "82599" : "virtio network card",
+		        options->end[i].socket, options->end[i].wire[0] != '\0' ? ", wire " : "", options->end[i].wire);
 }
 
 static void
@@ -287,9 +322,11 @@ print_summary(const struct vnet_serve *serve, const struct vnet_serve_options *o
 		vnet_serve_stats(serve, i, &stats);
 		fprintf(stderr,
 		        "bulkhead softdev: card %u: %lu frames from the client (%lu refused), %lu to it (%lu filtered, "
-		        "%lu too long), %lu control commands, %lu failures, %lu addresses refused, %lu lies\n",
+		        "%lu too long, %lu without a buffer), %lu control commands, %lu failures, %lu addresses "
+		        "refused, "
+		        "%lu lies\n",
 		        i, stats.tx_pkts, stats.tx_bad_cnt, stats.rx_pkts, stats.rx_filtered_cnt, stats.rx_too_big_cnt,
-		        stats.ctrl_cnt, stats.failed_cnt, stats.dma_refused_cnt, stats.fault_cnt);
+		        stats.rx_missed_cnt, stats.ctrl_cnt, stats.failed_cnt, stats.dma_refused_cnt, stats.fault_cnt);
 	}
 	vnet_serve_wire_stats(serve, &wire);
 	fprintf(stderr,
@@ -328,7 +365,11 @@ serve_net(struct options *options)
 int
 softdev_net(int argc, char **argv)
 {
-	struct options options = {.serve = {.config = VNET_MODEL_CONFIG_DEFAULT, .wire = {.seed = 1}}, .cpu = -1};
+	struct options options = {.serve = {.config = VNET_MODEL_CONFIG_DEFAULT,
+	                                    .ixgbe = IXGBE_MODEL_CONFIG_DEFAULT,
+	                                    .wire = {.seed = 1}},
+	                          .cpu = -1};
+	options.kind = strcmp(argv[0], "ixgbe") == 0 ? VNET_SERVE_IXGBE : VNET_SERVE_VIRTIO;
 	int code = options_read(argc, argv, &options);
 	if (code < 0)
 		softdev_net_usage(stdout);

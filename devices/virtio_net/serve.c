@@ -12,26 +12,14 @@
 #include <bulkhead/arch_x86_64.h>
 
 #include "devices/vfio_user/server.h"
-#include "devices/virtio_net/capabilities.h"
+#include "devices/virtio_net/card.h"
 
-#define PCI_CLASS      0x020000u
-#define MSIX_BAR       4u
-#define MSIX_BAR_BYTES 0x1000u
-#define MSIX_PENDING   0x800u
-#define MSIX_CNT       (2 * VNET_PAIRS_MAX + 2)
-#define STEPS_MAX      64u
-#define SOCKET_TSC     80000u /* cycles between two looks at the sockets while rings are polled: 20 to 40 us */
-#define SLEEP_MS_MAX   100
-
-struct end {
-	struct vnet_model *model;
-	struct vfu_server *server;
-	bool connected_fd, gone;
-	uint8_t msix[MSIX_BAR_BYTES];
-};
+#define STEPS_MAX    64u
+#define SOCKET_TSC   80000u /* cycles between two looks at the sockets while rings are polled: 20 to 40 us */
+#define SLEEP_MS_MAX 100
 
 struct vnet_serve {
-	struct end end[VNET_SERVE_ENDS_MAX];
+	struct vnet_card end[VNET_SERVE_ENDS_MAX];
 	uint32_t end_cnt;
 	struct vnet_wire *wire[VNET_SERVE_ENDS_MAX];
 	uint32_t wire_cnt;
@@ -47,112 +35,14 @@ now_ns(void)
 }
 
 static int
-region_read(void *context, uint32_t region, uint64_t offset, uint32_t width_bytes, void *out_data)
-{
-	struct end *end = context;
-	if (region == MSIX_BAR) {
-		memcpy(out_data, end->msix + offset, width_bytes);
-		return 0;
-	}
-	uint64_t value = vnet_model_reg_read(end->model, offset, width_bytes);
-	memcpy(out_data, &value, width_bytes);
-	return 0;
-}
-
-static int
-region_write(void *context, uint32_t region, uint64_t offset, uint32_t width_bytes, const void *data)
-{
-	struct end *end = context;
-	uint64_t value = 0;
-	if (region == MSIX_BAR) {
-		if (offset < MSIX_PENDING)
-			memcpy(end->msix + offset, data, width_bytes);
-		return 0;
-	}
-	memcpy(&value, data, width_bytes);
-	vnet_model_reg_write(end->model, offset, width_bytes, value);
-	return 0;
-}
-
-static int
-reset(void *context, enum vfu_reset_reason reason)
-{
-	struct end *end = context;
-	memset(end->msix, 0, sizeof(end->msix));
-	vnet_model_reset(end->model);
-	return 0;
-}
-
-static void
-dma_unmapping(void *context, uint64_t iova, uint64_t size_bytes)
-{
-	struct end *end = context;
-	vnet_model_dma_unmap(end->model, iova, size_bytes);
-}
-
-_Static_assert((int)VFU_DMA_READ == (int)VNET_DMA_READ && (int)VFU_DMA_WRITE == (int)VNET_DMA_WRITE,
-               "permissions are passed on as they are");
-
-static bool
-dma_window(void *context, uint64_t iova, uint64_t size_bytes, uint32_t prot, struct vnet_window *out)
-{
-	struct end *end = context;
-	if (!vfu_server_dma_translate(end->server, iova, size_bytes, prot))
-		return false;
-	const struct vfu_dma_map *map = &((const struct vfu_server_hot *)(const void *)end->server)->last;
-	*out = (struct vnet_window){map->iova, map->size_bytes, map->addr, map->prot};
-	return true;
-}
-
-static void
-irq(void *context, uint32_t vector)
-{
-	struct end *end = context;
-	(void)vfu_server_irq(end->server, vector); /* a vector without an eventfd is nobody's */
-}
-
-static int
-describe(struct end *end, struct vfu_device *device)
-{
-	static const struct vfu_device_ops ops = {.region_read = region_read,
-	                                          .region_write = region_write,
-	                                          .reset = reset,
-	                                          .dma_unmapping = dma_unmapping};
-	device->ops = &ops;
-	device->context = end;
-	device->msix_cnt = MSIX_CNT;
-	vfu_config_type0(&device->config, VIRTIO_PCI_VENDOR, VIRTIO_PCI_DEVICE_NET, PCI_CLASS, 1);
-	vfu_config_bar_mem64(&device->config, 0, VNET_BAR_BYTES);
-	vfu_config_bar_mem64(&device->config, MSIX_BAR, MSIX_BAR_BYTES);
-	device->region[0] = (struct vfu_region){.size_bytes = VNET_BAR_BYTES,
-	                                        .flags = VFU_REGION_RW,
-	                                        .area_cnt = 1,
-	                                        .area = {{VNET_BAR_NOTIFY, BH_PAGE_BYTES}}};
-	device->region[MSIX_BAR] = (struct vfu_region){.size_bytes = MSIX_BAR_BYTES, .flags = VFU_REGION_RW};
-	int err = vfu_config_msix(&device->config, MSIX_CNT, MSIX_BAR, 0, MSIX_PENDING);
-	return err < 0 ? err : vnet_config_capabilities(&device->config);
-}
-
-static int
 end_open(struct vnet_serve *serve, const struct vnet_serve_options *options, uint32_t idx, char *out_error,
          size_t error_bytes)
 {
-	struct end *end = &serve->end[idx];
 	const struct vnet_serve_end *wanted = &options->end[idx];
-	struct vnet_model_config config = options->config;
-	struct vnet_host host = {.context = end, .dma_window = dma_window, .irq = irq};
-	struct vfu_device *device = calloc(1, sizeof(*device));
-	config.mac[5] = (uint8_t)(config.mac[5] + idx);
-	int err = device == NULL ? -ENOMEM : describe(end, device);
-	if (err == 0)
-		err = vnet_model_create(&config, &host, &end->model);
-	end->connected_fd = wanted->socket == NULL;
-	if (err == 0)
-		err = vfu_server_create(device, wanted->socket, wanted->socket ? -1 : wanted->conn_fd, &end->server);
+	int err = vnet_card_open(&serve->end[idx], options, idx);
 	if (err != 0)
 		snprintf(out_error, error_bytes, "cannot serve on %s: %s",
 		         wanted->socket != NULL ? wanted->socket : "the inherited descriptor", strerror(-err));
-	free(device);
 	return err;
 }
 
@@ -177,8 +67,8 @@ wires_open(struct vnet_serve *serve, const struct vnet_serve_options *options, c
 		config.seed += i;
 		if (partner == UINT32_MAX)
 			continue;
-		err = vnet_wire_create(&config, serve->end[i].model, serve->end[partner].model,
-		                       &serve->wire[serve->wire_cnt]);
+		err = vnet_wire_join(&config, vnet_card_wire_end(&serve->end[i]),
+		                     vnet_card_wire_end(&serve->end[partner]), &serve->wire[serve->wire_cnt]);
 		if (err == 0)
 			serve->timed |= vnet_wire_timed(serve->wire[serve->wire_cnt++]);
 	}
@@ -236,13 +126,13 @@ sockets_serve(struct vnet_serve *serve)
 {
 	uint32_t gone_cnt = 0;
 	for (uint32_t i = 0; i < serve->end_cnt; i++) {
-		struct end *end = &serve->end[i];
+		struct vnet_card *end = &serve->end[i];
 		int did = end->gone ? -ENOTCONN : 1;
 		for (uint32_t j = 0; j < STEPS_MAX && did == 1; j++)
 			did = vfu_server_step(end->server);
 		end->gone = did == -ENOTCONN && end->connected_fd;
 		gone_cnt += end->gone;
-		(void)vnet_model_control(end->model);
+		end->kind->control(end->model);
 	}
 	return gone_cnt < serve->end_cnt;
 }
@@ -251,7 +141,7 @@ static bool
 any_running(const struct vnet_serve *serve)
 {
 	for (uint32_t i = 0; i < serve->end_cnt; i++) {
-		if (vnet_model_running(serve->end[i].model))
+		if (serve->end[i].kind->running(serve->end[i].model))
 			return true;
 	}
 	return false;
@@ -314,7 +204,7 @@ vnet_serve_bus_error(struct vnet_serve *serve, const void *addr)
 void
 vnet_serve_stats(const struct vnet_serve *serve, uint32_t end_idx, struct vnet_stats *out)
 {
-	vnet_model_stats_get(serve->end[end_idx].model, out);
+	serve->end[end_idx].kind->stats(serve->end[end_idx].model, out);
 }
 
 void
@@ -341,9 +231,7 @@ vnet_serve_close(struct vnet_serve *serve)
 		return;
 	for (uint32_t i = 0; i < serve->wire_cnt; i++)
 		vnet_wire_destroy(serve->wire[i]);
-	for (uint32_t i = 0; i < VNET_SERVE_ENDS_MAX; i++) {
-		vfu_server_destroy(serve->end[i].server); /* resets the model if a client is connected */
-		vnet_model_destroy(serve->end[i].model);
-	}
+	for (uint32_t i = 0; i < VNET_SERVE_ENDS_MAX; i++)
+		vnet_card_close(&serve->end[i]);
 	free(serve);
 }

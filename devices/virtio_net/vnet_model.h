@@ -223,6 +223,7 @@ struct vnet_stats {
 	uint64_t tx_bad_cnt;      /* frames that were refused: length, header */
 	uint64_t rx_filtered_cnt; /* not for this station */
 	uint64_t rx_too_big_cnt;  /* did not fit into the client's buffers */
+	uint64_t rx_missed_cnt;   /* no buffers: of cards that drop by themselves */
 	uint64_t ctrl_cnt, ctrl_bad_cnt;
 	uint64_t failed_cnt;      /* times that the rings broke the rules: DEVICE_NEEDS_RESET */
 	uint64_t dma_refused_cnt; /* addresses that the client had not granted */

@@ -25,6 +25,7 @@ extern const struct bh_error_entry bh_errors_mirror[];
 extern const struct bh_error_entry bh_errors_net[];
 extern const struct bh_error_entry bh_errors_ndr[];
 extern const struct bh_error_entry bh_errors_noise[];
+extern const struct bh_error_entry bh_errors_softcard[];
 extern const struct bh_error_entry bh_errors_units[];
 extern const struct bh_error_entry bh_errors_doctor[];
 

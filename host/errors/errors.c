@@ -6,9 +6,9 @@
 #include "host/errors/catalogue.h"
 
 static const struct bh_error_entry *const part[] = {
-        bh_errors_cell,  bh_errors_vfio,    bh_errors_bind, bh_errors_prove,  bh_errors_compare,
-        bh_errors_lab,   bh_errors_machine, bh_errors_net,  bh_errors_ndr,    bh_errors_noise,
-        bh_errors_units, bh_errors_doctor,  bh_errors_fwd,  bh_errors_mirror,
+        bh_errors_cell,     bh_errors_vfio,    bh_errors_bind,   bh_errors_prove, bh_errors_compare,
+        bh_errors_lab,      bh_errors_machine, bh_errors_net,    bh_errors_ndr,   bh_errors_noise,
+        bh_errors_softcard, bh_errors_units,   bh_errors_doctor, bh_errors_fwd,   bh_errors_mirror,
 };
 
 int

@@ -62,6 +62,7 @@ int bh_config_error_id(const struct bh_run_config *config, const char *section, 
 
 /* config_port.c: the words of [port NAME] backend, and the rest of a port's section. */
 extern const char *const bh_port_backend_words[];
+extern const char *const bh_soft_port_words[]; /* models of backend = softdev */
 BH_MUST_CHECK int bh_config_port_fill(const struct bh_run_config *config, const char *section,
                                       struct bh_device_config *out, struct bh_error *error);
 

@@ -18,6 +18,8 @@ struct port_backend {
 const char *const bh_port_backend_words[] = {"softdev", "vfio", "vfio-user", "vhost-user",
                                              "af_xdp",  "pcap", "null",      NULL};
 
+const char *const bh_soft_port_words[] = {"virtio-net", "ixgbe", NULL};
+
 static const struct port_backend port_backends[] = {
         {BH_BACKEND_SOFTDEV, "virtio-net", NULL, NULL},
         {BH_BACKEND_VFIO, "", "address", "the card's PCI address, such as 0000:01:00.0 (bulkhead devices lists them)"},
@@ -37,6 +39,11 @@ bh_config_port_fill(const struct bh_run_config *config, const char *section, str
 	out->is_port = true;
 	out->backend = backend->kind;
 	out->model = backend->model;
+	if (out->backend == BH_BACKEND_SOFTDEV)
+		out->model = bh_soft_port_words[bh_config_enum(config, section, "model")];
+	else if (bh_config_is_set(config, section, "model"))
+		return bh_config_error_id(config, section, "model", "E390", error,
+		                          "only a software card (backend = softdev) has a choice of models");
 	out->socket = bh_config_string(config, section, "socket");
 	out->address = bh_config_string(config, section, "address");
 	out->queue_cnt = (uint32_t)bh_config_uint(config, section, "queues");

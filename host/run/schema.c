@@ -52,6 +52,7 @@ static const struct bh_config_key common[] = {
         {"port *", "loop", BH_VALUE_UINT, "1", .max = UINT32_MAX, .help = "pcap: how often; 0: without end"},
         {"port *", "interface", BH_VALUE_STRING, "", .help = "af_xdp: the name of a network interface"},
         {"port *", "xdp", BH_VALUE_ENUM, "auto", .words = xdp_words},
+        {"port *", "model", BH_VALUE_ENUM, "virtio-net", .words = bh_soft_port_words},
         {"port *", "wire", BH_VALUE_STRING, "", .help = "softdev: a name; two ports with the same are joined"},
         {"port *", "rate", BH_VALUE_STRING, "", .help = "softdev: bits a second such as 10G"},
         {"port *", "delay", BH_VALUE_DURATION, "", .help = "softdev: a time such as 10us"},

@@ -63,7 +63,10 @@ expect(int exit_code, const char *part, const char *const *options)
 static void
 bad_usage_is_named(void **state)
 {
-	EXPECT(2, "no model 'floppy'; there are: nvme, virtio-net", "floppy");
+	EXPECT(2, "no model 'floppy'; there are: nvme, virtio-net, ixgbe", "floppy");
+	EXPECT(2, "an 82599 is as it is", "ixgbe", "--socket", socket_path, "--queues", "4");
+	EXPECT(2, "--fault: 'bad-id'", "ixgbe", "--socket", socket_path, "--fault", "bad-id");
+	EXPECT(2, "',model=ixgbe'", "virtio-net", "--fd", "0,model=ne2000");
 	EXPECT(2, "give one of --socket PATH and --fd N", "nvme");
 	EXPECT(2, "give one of", "nvme", "--socket", socket_path, "--fd", "0");
 	EXPECT(2, "size must not be zero", "nvme", "--socket", socket_path, "--size", "0");
