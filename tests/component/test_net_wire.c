@@ -204,6 +204,36 @@ each_size_arrives_whole(void **state)
 	}
 }
 
+/* Intel's 82599, alone and beside virtio's card, behind the same wires and for the same cell. */
+static void
+cards_of_another_model(void **state)
+{
+	static const char *const wires[] = {"AA", "Aa", "aA"};
+	for (unsigned i = 0; i < sizeof(wires) / sizeof(wires[0]); i++) {
+		struct wire_run run;
+		struct wire_said said;
+		wire_run_start(&run, program, wires[i], LIST("--loss", "5%", "--duplicate", "2%"));
+		json_t *json = generate(&run, BRIEF, 0, LIST("pktgen.flows=64", "pktgen.size=imix"));
+		wire_run_end(&run, &said);
+		check_sums(json, &said);
+		assert_true(said.lost > 0 && said.duplicated > 0);
+		json_decref(json);
+	}
+}
+
+static void
+a_cross_connect_of_another_model(void **state)
+{
+	struct wire_run run;
+	struct wire_said said;
+	wire_run_start(&run, program, "AAbB", LIST(NULL));
+	json_t *json = generate(&run, BRIEF "connect_a = x0\nconnect_b = x1\n", 0, LIST("pktgen.size=1518"));
+	wire_run_end(&run, &said);
+	assert_int_equal(said.to_client[1], FRAME_CNT);
+	assert_int_equal(APP(json, "received") + APP(json, "drop_ring_full"), FRAME_CNT);
+	json_decref(json);
+}
+
 /* One card alone gets back what it sends, with each thing that it may leave out left out. */
 static void
 a_bare_card_that_reflects(void **state)
@@ -254,6 +284,7 @@ what_is_wrong_is_told(void **state)
 	        {"pktgen.connect_a=gen", "no such port"}, /* and no connect_b */
 	        {"cell.cpus=0,1", "one core"},
 	        {"port.gen.loss=2", "part of one"},
+	        {"port.gen.model=ne2000", "ixgbe"},
 	};
 	struct wire_run run = {.dir = "/tmp/bulkhead-test-wrong", .card_cnt = 0};
 	char path[96];
@@ -283,6 +314,8 @@ main(int argc, char **argv)
 	        cmocka_unit_test(all_faults_at_once_add_up),
 	        cmocka_unit_test(a_cross_connect_accounts_for_each_frame),
 	        cmocka_unit_test(each_size_arrives_whole),
+	        cmocka_unit_test(cards_of_another_model),
+	        cmocka_unit_test(a_cross_connect_of_another_model),
 	        cmocka_unit_test(a_bare_card_that_reflects),
 	        cmocka_unit_test(the_wall_stands),
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/component/wire_run.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -65,7 +66,9 @@ wire_run_start(struct wire_run *run, const char *program, const char *wires, con
 	for (; wires[run->card_cnt] != '\0'; run->card_cnt++) {
 		assert_true(run->card_cnt < WIRE_CARDS_MAX);
 		char *socket = text[run->card_cnt];
-		snprintf(socket, sizeof(text[0]), "%s/card%u,wire=%c", run->dir, run->card_cnt, wires[run->card_cnt]);
+		char letter = wires[run->card_cnt];
+		snprintf(socket, sizeof(text[0]), "%s/card%u,wire=%c%s", run->dir, run->card_cnt, tolower(letter),
+		         isupper(letter) ? ",model=ixgbe" : "");
 		argv[cnt++] = "--socket";
 		argv[cnt++] = socket;
 	}

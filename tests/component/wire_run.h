@@ -23,7 +23,8 @@ struct wire_said {
 };
 
 /**
- * wire_run_start - one card for each letter of `wires`; those with the same letter are the ends of a wire
+ * wire_run_start - one card for each letter of `wires`; those with the same letter are the ends of a wire; a
+ * capital letter: the card is an 82599, not virtio's
  * @options: NULL-terminated, behind the sockets
  * Returns when the sockets are there; fails the test if that takes long.
  */
