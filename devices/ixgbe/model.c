@@ -23,11 +23,29 @@ address_set(struct ixgbe_model *m)
 	*ixgbe_reg(m, INTEL_REG_RAH0) = mac[4] | (uint32_t)mac[5] << 8 | INTEL_RAH_AV;
 }
 
+/* 4.6.7: all but the tables that are memories. */
+static void
+registers_clear(struct ixgbe_model *m)
+{
+	static const struct {
+		uint32_t at, bytes;
+	} kept[] = {
+	        {INTEL_REG_MTA, 4 * INTEL_MTA_CNT}, {INTEL_REG_RAL0, 8 * 16},     {IXGBE_REG_FTQF, 4 * 128},
+	        {IXGBE_REG_PFVLVF, 4 * 64},         {IXGBE_REG_PFVLVFB, 4 * 128}, {IXGBE_REG_PFUTA, 4 * 128},
+	};
+	for (uint32_t at = 0, i = 0; at < IXGBE_BAR_BYTES; at += 4) {
+		for (i = 0; i < BH_ARRAY_CNT(kept) && at - kept[i].at >= kept[i].bytes;)
+			i++;
+		if (i == BH_ARRAY_CNT(kept))
+			*ixgbe_reg(m, at) = 0;
+	}
+}
+
 /* Section 8.2.3, the initial values; what the EEPROM loads is there at once. */
 void
 ixgbe_model_reset(struct ixgbe_model *m)
 {
-	memset(m->reg, 0, sizeof(m->reg));
+	registers_clear(m);
 	memset(m->rx, 0, sizeof(m->rx));
 	memset(m->tx, 0, sizeof(m->tx));
 	page_clear(m->rx_page);
@@ -136,7 +154,7 @@ ixgbe_ring_fail(struct ixgbe_model *m, struct ixgbe_ring *ring)
 	ring->failed = true;
 }
 
-/* ENABLE has come: the ring's place is taken over, and stays until ENABLE goes. */
+/* ENABLE has come, and a length: the ring's place is taken over, and stays until ENABLE goes. */
 static bool
 take_over(struct ixgbe_model *m, struct ixgbe_ring *ring, bool tx, uint32_t queue_idx)
 {
@@ -161,6 +179,8 @@ ixgbe_ring_look(struct ixgbe_model *m, bool tx, uint32_t queue_idx, uint32_t *ou
 		ring->on = false;
 		return false;
 	}
+	if (!ring->on && *ixgbe_queue_reg(m, tx, queue_idx, INTEL_QUEUE_LEN) == 0)
+		return false;
 	if (ring->failed || (*ixgbe_reg(m, INTEL_REG_CTRL) & INTEL_CTRL_GIO_MASTER_DISABLE))
 		return false;
 	bool good = ring->on || take_over(m, ring, tx, queue_idx);

@@ -84,7 +84,7 @@ ixgbe_model_reg_read(struct ixgbe_model *m, uint64_t offset, uint32_t width_byte
 	case IXGBE_REG_SECRXSTAT:
 		return *ixgbe_reg(m, IXGBE_REG_SECRXCTRL) & IXGBE_SECRXCTRL_RX_DIS ? IXGBE_SECRXSTAT_RDY : 0;
 	case IXGBE_REG_SWSM:
-		*reg |= INTEL_SWSM_SMBI; /* 8.2.3.4.12: reading takes it */
+		*reg |= INTEL_SWSM_SMBI; /* 10.5.4: reading takes it */
 		return value;
 	default:
 		return value;
@@ -96,6 +96,16 @@ static uint32_t
 txdctl(struct ixgbe_model *m, uint32_t value)
 {
 	return *ixgbe_reg(m, IXGBE_REG_DMATXCTL) & IXGBE_DMATXCTL_TE ? value : value & ~INTEL_DCTL_ENABLE_82576;
+}
+
+/* 4.6.8.1: TE by itself switches queue 0 on. */
+static void
+dmatxctl(struct ixgbe_model *m, uint32_t value)
+{
+	uint32_t *reg = ixgbe_reg(m, IXGBE_REG_DMATXCTL);
+	if (value & ~*reg & IXGBE_DMATXCTL_TE)
+		*ixgbe_queue_reg(m, true, 0, INTEL_QUEUE_DCTL) |= INTEL_DCTL_ENABLE_82576;
+	*reg = value;
 }
 
 void
@@ -114,6 +124,8 @@ ixgbe_model_reg_write(struct ixgbe_model *m, uint64_t offset, uint32_t width_byt
 		*reg &= ~value;
 	else if (at == IXGBE_REG_RDRXCTL)
 		*reg = value | IXGBE_RDRXCTL_DMAIDONE;
+	else if (at == IXGBE_REG_DMATXCTL)
+		dmatxctl(m, value);
 	else if (at == IXGBE_REG_AUTOC)
 		*reg = value & ~IXGBE_AUTOC_AN_RESTART;
 	else if (at / BH_PAGE_BYTES == IXGBE_BAR_TX_PAGE / BH_PAGE_BYTES && at % IXGBE_QUEUE_STEP == INTEL_QUEUE_DCTL)

@@ -79,7 +79,6 @@ const struct intel_family intel_gbe = {
         .swsm = INTEL_REG_SWSM,
         .sw_fw_sync = INTEL_REG_SW_FW_SYNC,
         .sync_fw_shift = INTEL_SYNC_FW_SHIFT,
-        .reset_wait_ns = INTEL_MS_NS,
         .link_up = link_up,
         .link_read = link_read,
         .filter = filter,

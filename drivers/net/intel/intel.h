@@ -35,7 +35,7 @@ struct intel_family {
 	uint32_t rx_ctl, rx_on; /* the receiver's register and its switch in it */
 	uint32_t tx_ctl, tx_on;
 	uint32_t swsm, sw_fw_sync, sync_fw_shift; /* semaphore.c; the firmware's bits are so much further up */
-	uint64_t reset_wait_ns;                   /* until registers may be read after CTRL.RST */
+	uint64_t reset_wait_ns;                   /* from when CTRL.RST is clear again to the next access */
 	/* Link, PHY and tags, after `begin`. */
 	void (*link_up)(struct intel_port *ip);
 	void (*link_read)(struct intel_port *ip);

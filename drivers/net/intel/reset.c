@@ -21,15 +21,17 @@ silence(struct intel_port *ip)
 	return intel_wait(ip, INTEL_REG_STATUS, INTEL_STATUS_GIO_MASTER_ENABLE, 0, MASTER_TIMEOUT_NS);
 }
 
-/* The bit clears itself. A while first: until then registers may read as anything (82574 datasheet 4.6.2). */
+/* The bit clears itself. 1 ms first: until then registers may read as anything (82574 datasheet 4.6.2). */
 static bool
 software_reset(struct intel_port *ip)
 {
 	const struct intel_family *family = ip->card->family;
 	intel_change(ip, INTEL_REG_CTRL, 0, INTEL_CTRL_RST);
-	intel_sleep(family->reset_wait_ns);
+	intel_sleep(INTEL_MS_NS);
 	if (!intel_wait(ip, INTEL_REG_CTRL, INTEL_CTRL_RST, 0, RESET_TIMEOUT_NS))
 		return false;
+	if (family->reset_wait_ns != 0)
+		intel_sleep(family->reset_wait_ns);
 	/* A card without an EEPROM never says that it was read; whether it has an address shows. */
 	(void)intel_wait(ip, family->eec, INTEL_EECD_AUTO_RD, INTEL_EECD_AUTO_RD, EEPROM_TIMEOUT_NS);
 	intel_write(ip, family->imc, INTEL_ALL_ONES);

@@ -5,8 +5,9 @@
 #define ENABLE_TIMEOUT_NS   (10 * INTEL_MS_NS)
 #define DMA_INIT_TIMEOUT_NS (20 * INTEL_MS_NS)
 #define MNG_TIMEOUT_NS      (20 * INTEL_MS_NS)
-#define STATUS_LAN_SHIFT    2      /* 8.2.3.1.2: STATUS bits 3:2, which of the two functions this is */
-#define READS_MAX           0xfffu /* DTXMXSZRQ, 4.6.8: the largest value, without DCB */
+#define STATUS_LAN_SHIFT    2       /* 8.2.3.1.2: STATUS bits 3:2, which of the two functions this is */
+#define READS_MAX           0xfffu  /* DTXMXSZRQ, 4.6.8: the largest value, without DCB */
+#define RX_MARGIN_BYTES     0x6000u /* 8.2.3.3.4: FCRTH.RTH is the buffer's size without this */
 #define TX_THRESHOLD_KIB    (IXGBE_TXPB_KIB - 10u)
 
 static void
@@ -31,7 +32,7 @@ begin(struct intel_port *ip)
 	intel_change(ip, INTEL_REG_CTRL_EXT, 0, IXGBE_CTRL_EXT_NS_DIS | INTEL_CTRL_EXT_DRV_LOAD);
 }
 
-/* 4.6.11.3.4, 8.2.3.8.9: one packet buffer each way, no DCB, no virtualization; and no pauses, neither sent nor obeyed. */
+/* 4.6.11.3.4, 8.2.3.8.9, 8.2.3.9.13: one packet buffer each way, no DCB, no virtualization; and no pauses, neither sent nor obeyed. */
 static void
 buffers_set(struct intel_port *ip)
 {
@@ -45,6 +46,29 @@ buffers_set(struct intel_port *ip)
 	}
 	intel_write(ip, IXGBE_REG_FCCFG, 0);
 	intel_write(ip, IXGBE_REG_MFLCN, 0);
+	/* 4.6.3.2: RTH also where there is no flow control */
+	intel_write(ip, IXGBE_REG_FCRTH, (IXGBE_RXPB_KIB * 1024 - RX_MARGIN_BYTES) & IXGBE_FCRTH_RTH_MASK);
+}
+
+static void
+clear(struct intel_port *ip, uint32_t reg, uint32_t cnt, uint32_t step)
+{
+	for (uint32_t i = 0; i < cnt; i++)
+		intel_write(ip, reg + step * i, 0);
+}
+
+/*
+ * 4.6.7: tables that are memories, which no reset clears. SPEC-MISSING: whether those of pools are looked at without
+ * virtualization; so they are cleared, too. The first address is the port's.
+ */
+static void
+tables_clear(struct intel_port *ip)
+{
+	clear(ip, IXGBE_REG_RAL + 8 + 4, IXGBE_ADDRESS_CNT - 1, 8);
+	clear(ip, IXGBE_REG_PFUTA, 128, 4);
+	clear(ip, IXGBE_REG_PFVLVF, 64, 4);
+	clear(ip, IXGBE_REG_PFVLVFB, 128, 4);
+	clear(ip, IXGBE_REG_FTQF, 128, 4);
 }
 
 /* 4.6.7, 8.2.3.22.8: CRC stripped in both places that have a say; frames longer than the MTU are dropped by us, counted. */
@@ -58,7 +82,10 @@ mac_set(struct intel_port *ip)
 	             IXGBE_RDRXCTL_CRCSTRIP | IXGBE_RDRXCTL_RSCACKC | IXGBE_RDRXCTL_FCOE_WRFIX);
 }
 
-/* 4.6.8: the arbiter rests while the request size changes; no queue can be switched on before DMATXCTL.TE is. */
+/*
+ * 4.6.8: the arbiter rests while the request size changes; no queue can be switched on before DMATXCTL.TE is, which by
+ * itself switches queue 0 on: off again, until its ring is there (4.6.8.1).
+ */
 static void
 transmitter_set(struct intel_port *ip)
 {
@@ -66,16 +93,22 @@ transmitter_set(struct intel_port *ip)
 	intel_write(ip, IXGBE_REG_DTXMXSZRQ, READS_MAX);
 	intel_change(ip, IXGBE_REG_RTTDCS, IXGBE_RTTDCS_ARBDIS, 0);
 	intel_change(ip, IXGBE_REG_DMATXCTL, 0, IXGBE_DMATXCTL_TE);
+	intel_change(ip, IXGBE_TX_BASE + INTEL_QUEUE_DCTL, INTEL_DCTL_ENABLE_82576, 0);
+	if (!intel_wait(ip, IXGBE_TX_BASE + INTEL_QUEUE_DCTL, INTEL_DCTL_ENABLE_82576, 0, ENABLE_TIMEOUT_NS) &&
+	    ip->err == 0)
+		ip->err = -BH_ETIMEDOUT;
 }
 
 /* 7.1.2.8, 8.2.3.7.12 */
 static void
 rx_setup(struct intel_port *ip)
 {
+	tables_clear(ip);
 	buffers_set(ip);
 	mac_set(ip);
 	transmitter_set(ip);
 	intel_write(ip, INTEL_REG_RXCSUM, INTEL_RXCSUM_PCSD);
+	intel_change(ip, IXGBE_REG_RFCTL, 0, IXGBE_RFCTL_NFS_DIS);
 	intel_write(ip, INTEL_REG_MRQC, 0);
 	if (!(ip->port.info.features & BH_PORT_RSS))
 		return;

@@ -2,7 +2,7 @@
 /* Link, filters and statistics (82599 datasheet 3.7.4, 4.6.4, 7.1.1, 8.2.3.23). */
 #include "drivers/net/ixgbe/ixgbe.h"
 
-#define RESET_WAIT_NS     (10 * INTEL_MS_NS) /* 4.6.3.2: at least, before anything else is touched */
+#define RESET_WAIT_NS     (10 * INTEL_MS_NS) /* 4.6.3.2: at least, once CTRL.RST is clear */
 #define SEC_RX_TIMEOUT_NS (10 * INTEL_MS_NS)
 
 static void

@@ -37,6 +37,7 @@ enum ixgbe_reg {
 	IXGBE_REG_EIMC1 = 0x00ab0,    /* of vectors 0 to 31; the next word: 32 to 63 */
 	IXGBE_REG_RDRXCTL = 0x02f00,  /* receive DMA control */
 	IXGBE_REG_RXCTRL = 0x03000,   /* receive control */
+	IXGBE_REG_FCRTH = 0x03260,    /* flow control: thresholds, 8 */
 	IXGBE_REG_RXPBSIZE = 0x03c00, /* receive packet buffers: 8 */
 	IXGBE_REG_FCCFG = 0x03d00,    /* flow control: do we send pauses */
 	IXGBE_REG_RXMPC = 0x03fa0,    /* missed, of each packet buffer: 8; reading clears, as with all statistics */
@@ -58,7 +59,8 @@ enum ixgbe_reg {
 	IXGBE_REG_RTTDCS = 0x04900, /* transmit arbiter */
 	IXGBE_REG_TXPBTHRESH = 0x04950,
 	IXGBE_REG_DMATXCTL = 0x04a80, /* transmit DMA control */
-	IXGBE_REG_FCTRL = 0x05080,    /* filter control */
+	IXGBE_REG_RFCTL = 0x05008,
+	IXGBE_REG_FCTRL = 0x05080, /* filter control */
 	IXGBE_REG_VLNCTRL = 0x05088,
 	IXGBE_REG_MCSTCTRL = 0x05090,  /* multicast filter */
 	IXGBE_REG_DTXMXSZRQ = 0x08100, /* outstanding read requests, in 256 bytes */
@@ -66,6 +68,11 @@ enum ixgbe_reg {
 	IXGBE_REG_SECRXSTAT = 0x08d04,
 	IXGBE_REG_TXPBSIZE = 0x0cc00, /* transmit packet buffers: 8 */
 	IXGBE_REG_TFCS = 0x0ce00,     /* are we paused */
+	IXGBE_REG_RAL = 0x0a200,      /* 128 receive addresses, low and high */
+	IXGBE_REG_FTQF = 0x0e600,     /* 128 five-tuple filters */
+	IXGBE_REG_PFVLVF = 0x0f100,   /* 64 VLANs of pools, */
+	IXGBE_REG_PFVLVFB = 0x0f200,  /* and their 128 bitmaps */
+	IXGBE_REG_PFUTA = 0x0f400,    /* unicast table: 128 */
 	IXGBE_REG_EEC = 0x10010,      /* EEPROM control */
 	IXGBE_REG_EEMNGCTL = 0x10110,
 	IXGBE_REG_SWSM = 0x10140,
@@ -75,7 +82,7 @@ enum ixgbe_reg {
 
 #define IXGBE_PB_CNT 8u
 
-/* A queue's block of registers (8.2.3.7 and 8.2.3.8): the first 64 receive queues, the first 64 transmit queues. */
+/* A queue's block of registers (8.2.3.8 and 8.2.3.9): the first 64 receive queues, the first 64 transmit queues. */
 #define IXGBE_RX_BASE    0x01000u
 #define IXGBE_TX_BASE    0x06000u
 #define IXGBE_QUEUE_STEP 0x40u
@@ -115,7 +122,10 @@ enum ixgbe_queue_reg {
 #define IXGBE_AUTOC_AN_RESTART    (1u << 12)
 #define IXGBE_LINKS_UP            (1u << 30)
 #define IXGBE_LINKS_SPEED_SHIFT   28
-#define IXGBE_LINKS_SPEED_MASK    3u /* 1: 100 Mb/s, 2: 1 Gb/s, 3: 10 Gb/s */
+#define IXGBE_LINKS_SPEED_MASK    3u             /* 1: 100 Mb/s, 2: 1 Gb/s, 3: 10 Gb/s */
+#define IXGBE_FCRTH_RTH_MASK      (0x3fffu << 5) /* a multiple of 32 bytes */
+#define IXGBE_RFCTL_NFS_DIS       (3u << 6)      /* NFS recognition off: both ways */
+#define IXGBE_ADDRESS_CNT         128u
 #define IXGBE_RTTDCS_ARBDIS       (1u << 6)
 #define IXGBE_DMATXCTL_TE         (1u << 0)
 #define IXGBE_FCTRL_SBP           (1u << 1)

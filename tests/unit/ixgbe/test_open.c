@@ -88,26 +88,42 @@ RIG_TEST(test_initialized)
 	assert_string_equal(info->driver, "ixgbe");
 	assert_int_equal(info->queue_cnt_max, 16);
 	assert_memory_equal(info->mac, "\x02\0\0\0\0\x01", 6);
-	assert_true(m->reg[0x03000 / 4] & 1);                 /* RXCTRL.RXEN */
-	assert_true(m->reg[0x04a80 / 4] & 1);                 /* DMATXCTL.TE */
-	assert_int_equal(m->reg[0x04240 / 4] & 0x407, 0x407); /* HLREG0: CRCs, jumbo, padding */
-	assert_true(m->reg[0x02f00 / 4] & 2);                 /* RDRXCTL.CRCSTRIP: as HLREG0 (8.2.3.8.8) */
-	assert_int_equal(m->reg[0x02f00 / 4] >> 25 & 3, 3);   /* reserved, must be 1 */
-	assert_int_equal(m->reg[0x02f00 / 4] >> 17 & 31, 0);  /* reserved, must be 0 */
-	assert_int_equal(m->reg[0x03c00 / 4], 512 << 10);     /* RXPBSIZE */
-	assert_int_equal(m->reg[0x0cc00 / 4], 160 << 10);     /* TXPBSIZE */
-	assert_int_equal(m->reg[0x08100 / 4], 0xfff);         /* DTXMXSZRQ */
-	assert_false(m->reg[0x04900 / 4] & 1u << 6);          /* RTTDCS.ARBDIS: on again */
-	assert_false(m->reg[0x08d00 / 4] & 2);                /* SECRXCTRL.RX_DIS: on again */
-	assert_true(m->reg[0x00018 / 4] & 1u << 16);          /* CTRL_EXT.NS_DIS */
-	assert_true(m->rx_page[0x28 / 4] & 1u << 25);         /* RXDCTL.ENABLE */
-	assert_false(m->rx_page[0x0c / 4] & 1u << 12);        /* DCA_RXCTRL: reserved, must be 0 */
-	assert_int_equal(m->rx_page[0x14 / 4], 1u << 25 | 2); /* SRRCTL: one buffer of 2 KiB */
+	assert_true(m->reg[0x03000 / 4] & 1);                       /* RXCTRL.RXEN */
+	assert_true(m->reg[0x04a80 / 4] & 1);                       /* DMATXCTL.TE */
+	assert_int_equal(m->reg[0x04240 / 4] & 0x407, 0x407);       /* HLREG0: CRCs, jumbo, padding */
+	assert_true(m->reg[0x02f00 / 4] & 2);                       /* RDRXCTL.CRCSTRIP: as HLREG0 (8.2.3.8.8) */
+	assert_int_equal(m->reg[0x02f00 / 4] >> 25 & 3, 3);         /* reserved, must be 1 */
+	assert_int_equal(m->reg[0x02f00 / 4] >> 17 & 31, 0);        /* reserved, must be 0 */
+	assert_int_equal(m->reg[0x03c00 / 4], 512 << 10);           /* RXPBSIZE */
+	assert_int_equal(m->reg[0x0cc00 / 4], 160 << 10);           /* TXPBSIZE */
+	assert_int_equal(m->reg[0x08100 / 4], 0xfff);               /* DTXMXSZRQ */
+	assert_false(m->reg[0x04900 / 4] & 1u << 6);                /* RTTDCS.ARBDIS: on again */
+	assert_false(m->reg[0x08d00 / 4] & 2);                      /* SECRXCTRL.RX_DIS: on again */
+	assert_true(m->reg[0x00018 / 4] & 1u << 16);                /* CTRL_EXT.NS_DIS */
+	assert_true(m->rx_page[0x28 / 4] & 1u << 25);               /* RXDCTL.ENABLE */
+	assert_int_equal(m->reg[0x03260 / 4], 512 * 1024 - 0x6000); /* FCRTH.RTH: also without flow control */
+	assert_int_equal(m->reg[0x05008 / 4] >> 6 & 3, 3);          /* RFCTL: no NFS recognition */
+	assert_false(m->rx_page[0x0c / 4] & 1u << 12);              /* DCA_RXCTRL: reserved, must be 0 */
+	assert_int_equal(m->rx_page[0x14 / 4], 1u << 25 | 2);       /* SRRCTL: one buffer of 2 KiB */
 	struct bh_port_link link = bh_port_link(rig.port[0]);
 	assert_true(link.up && link.full_duplex);
 	assert_int_equal(link.speed_mbps, 10000);
 	rig_close();
 	assert_false(m->reg[0x03000 / 4] & 1);
+}
+
+/* Tables that no reset clears hold what the driver before us wrote: an address of its, a filter that steals frames. */
+RIG_TEST(test_tables_are_cleared)
+{
+	ixgbe_model_reg_write(rig.model[1], 0x0a208, 4, 0x44332211);
+	ixgbe_model_reg_write(rig.model[1], 0x0a20c, 4, 0x80006655);
+	ixgbe_model_reg_write(rig.model[1], 0x0e600, 4, 0x80000000);
+	ixgbe_model_reset(rig.model[1]);
+	assert_int_equal(rig.model[1]->reg[0x0e600 / 4], 0x80000000);
+	rig_open(NULL);
+	assert_int_equal(rig.model[1]->reg[0x0e600 / 4], 0);
+	assert_int_equal(rig.model[1]->reg[0x0540c / 4], 0);
+	rig_close();
 }
 
 RIG_TEST(test_frames_pass)
@@ -140,6 +156,7 @@ main(void)
 	        cmocka_unit_test_setup(test_no_address, set_up),
 	        cmocka_unit_test_setup(test_firmware_keeps_the_link, set_up),
 	        cmocka_unit_test_setup(test_initialized, set_up),
+	        cmocka_unit_test_setup(test_tables_are_cleared, set_up),
 	        cmocka_unit_test_setup(test_frames_pass, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
