@@ -95,7 +95,7 @@ struct bh_port_options {
 /* What the port is; constant while it is open. */
 struct bh_port_info {
 	char name[32];
-	const char *driver; /* "virtio-net", "e1000e", "igb", "af_xdp", "pcap", "null" */
+	const char *driver; /* "virtio-net", "e1000e", "igb", "ixgbe", "af_xdp", "pcap", "null" */
 	const char *mode;   /* what the driver uses, for people: "split ring, mergeable buffers", "copy mode", ... */
 	uint32_t queue_cnt; /* in use, <= asked for */
 	uint32_t queue_cnt_max; /* that the device has */
