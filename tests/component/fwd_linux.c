@@ -77,8 +77,9 @@ struct said {
 	char prefix[64];
 	bool local;
 	int64_t metric;
+	size_t idx; /* in Linux's order */
 	bool usable;
-	char way[LINE];
+	char *way;
 };
 
 static const char *
@@ -143,12 +144,15 @@ unicast(const struct fwd_linux_ports *ports, json_t *route, struct said *out)
 	}
 	for (i = 0; i < hop_cnt; i++)
 		host |= hop[i][0] == '\0';
+	char way[LINE] = " host";
 	out->usable = hop_cnt != 0;
-	snprintf(out->way, sizeof(out->way), host ? " host" : " forward");
 	for (i = 0; i < hop_cnt && host; i++)
 		free(hop[i]);
-	if (!host)
-		hops_text(out->way + strlen(out->way), sizeof(out->way) - strlen(out->way), hop, hop_cnt);
+	if (!host) {
+		int at = snprintf(way, sizeof(way), " forward");
+		hops_text(way + at, sizeof(way) - (size_t)at, hop, hop_cnt);
+	}
+	out->way = strdup(way);
 }
 
 static void
@@ -162,14 +166,15 @@ route_said(const struct fwd_linux_ports *ports, json_t *route, bool v6, struct s
 	out->local = strcmp(string_of(route, "table", "main"), "local") == 0;
 	out->metric = json_integer_value(json_object_get(route, "metric"));
 	out->usable = true;
-	if (strcmp(type, "unicast") == 0)
+	if (strcmp(type, "unicast") == 0) {
 		unicast(ports, route, out);
-	else if (strcmp(type, "blackhole") == 0 || strcmp(type, "unreachable") == 0 || strcmp(type, "prohibit") == 0)
-		snprintf(out->way, sizeof(out->way), " %s", type);
-	else if (strcmp(type, "throw") == 0)
-		snprintf(out->way, sizeof(out->way), " no_route");
-	else
-		snprintf(out->way, sizeof(out->way), " host");
+	} else {
+		const char *kind = strcmp(type, "throw") == 0 ? "no_route" : "host";
+		if (strcmp(type, "blackhole") == 0 || strcmp(type, "unreachable") == 0 || strcmp(type, "prohibit") == 0)
+			kind = type;
+		assert_true(asprintf(&out->way, " %s", kind) > 0);
+	}
+	assert_non_null(out->way);
 }
 
 static json_t *
@@ -189,10 +194,18 @@ ask_ip(const char *family)
 }
 
 /* By prefix; then what Linux asks first. */
-static bool
-goes_before(const struct said *a, const struct said *b)
+static int
+said_order(const void *a, const void *b)
 {
-	return a->local != b->local ? a->local : a->metric < b->metric;
+	const struct said *one = a, *other = b;
+	int order = strcmp(one->prefix, other->prefix);
+	if (order != 0)
+		return order;
+	if (one->local != other->local)
+		return one->local ? -1 : 1;
+	if (one->metric != other->metric)
+		return one->metric < other->metric ? -1 : 1;
+	return one->idx < other->idx ? -1 : 1;
 }
 
 static void
@@ -204,25 +217,24 @@ best_of(const struct fwd_linux_ports *ports, const char *family, struct lines *l
 	assert_non_null(said);
 	json_array_foreach(routes, i, route)
 	{
-		const char *table = string_of(route, "table", "main");
 		route_said(ports, route, strcmp(family, "-6") == 0, &said[kept]);
-		if ((!said[kept].local && strcmp(table, "main") != 0) || !said[kept].usable)
-			continue;
-		size_t at = 0;
-		while (at < kept && strcmp(said[at].prefix, said[kept].prefix) != 0)
-			at++;
-		if (at == kept)
+		said[kept].idx = i;
+		if ((!said[kept].local && strcmp(string_of(route, "table", "main"), "main") != 0) || !said[kept].usable)
+			free(said[kept].way);
+		else
 			kept++;
-		else if (goes_before(&said[kept], &said[at]))
-			said[at] = said[kept];
 	}
+	json_decref(routes);
+	qsort(said, kept, sizeof(*said), said_order);
 	for (i = 0; i < kept; i++) {
 		char line[LINE + 64];
 		snprintf(line, sizeof(line), "%s%s", said[i].prefix, said[i].way);
-		lines_add(lines, line);
+		if (i == 0 || strcmp(said[i].prefix, said[i - 1].prefix) != 0)
+			lines_add(lines, line);
 	}
+	for (i = 0; i < kept; i++)
+		free(said[i].way);
 	free(said);
-	json_decref(routes);
 }
 
 char *
