@@ -19,11 +19,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "apps/fwd/host/fib_private.h"
 #include "apps/fwd/host/mirror_private.h"
 #include "apps/fwd/host/tap.h"
 #include "tests/component/command.h"
 #include "tests/component/fwd_linux.h"
-#include "tests/unit/fwd/list_fib.h"
 
 #define WAIT_MS 10000u
 
@@ -33,10 +33,18 @@ static struct fwd_fib *fib;
 static struct fwd_mirror *mirror;
 static struct bh_error error;
 
-static const char *
-interface_name(const struct fwd_fib *of, uint8_t interface)
+/* By the mirror's number; NULL: none. */
+static const struct fwd_interface *
+interface_at(const struct fwd_fib *of, uint8_t idx)
 {
-	return of->has_interface[interface] ? port_name[of->interface[interface].port] : "?";
+	return of->slot[idx] != 0 ? &of->interface[of->slot[idx]] : NULL;
+}
+
+static const char *
+interface_name(const struct fwd_fib *of, uint8_t idx)
+{
+	const struct fwd_interface *is = interface_at(of, idx);
+	return is != NULL ? port_name[is->port] : "?";
 }
 
 static const struct fwd_linux_ports ports = {.name = port_name, .cnt = 2, .interface = interface_name};
@@ -120,8 +128,8 @@ open_with(uint32_t receive_bytes)
 static int
 setup(void **state)
 {
-	fib = list_fib_new();
-	assert_non_null(fib);
+	const struct fwd_fib_options fib_options = {.size_bytes = FWD_TABLE_BYTES_MIN};
+	assert_int_equal(fwd_fib_create(&fib_options, &fib, &error), 0);
 	shell("ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 "
 	      ">/proc/sys/net/ipv6/conf/all/forwarding;"
 	      "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad");
@@ -143,7 +151,7 @@ teardown(void **state)
 	fwd_mirror_close(mirror);
 	for (unsigned i = 0; i < 2; i++)
 		fwd_tap_close(&tap[i]);
-	free(fib);
+	fwd_fib_free(fib);
 	mirror = NULL;
 	return 0;
 }
@@ -168,10 +176,11 @@ test_what_is_there_at_the_start(void **state)
 	equal_soon("the start");
 	assert_int_equal(mirror->rib.stats.malformed_cnt, 0);
 	assert_int_equal(mirror->stats.diff_cnt, 0);
-	for (unsigned i = 1; i <= 2; i++) {
-		assert_true(fib->has_interface[i] && fib->interface[i].up);
-		assert_int_equal(fib->interface[i].flags, FWD_IF_FORWARD4 | FWD_IF_FORWARD6);
-		assert_int_equal(fib->interface[i].mtu_bytes, 1500);
+	for (uint8_t i = 1; i <= 2; i++) {
+		const struct fwd_interface *is = interface_at(fib, i);
+		assert_true(is != NULL && is->up);
+		assert_int_equal(is->flags, FWD_IF_FORWARD4 | FWD_IF_FORWARD6);
+		assert_int_equal(is->mtu_bytes, 1500);
 	}
 }
 
@@ -251,8 +260,9 @@ static const struct fwd_interface *
 interface_of(unsigned port)
 {
 	for (unsigned i = 1; i < FWD_INTERFACE_CNT; i++) {
-		if (fib->has_interface[i] && fib->interface[i].port == port)
-			return &fib->interface[i];
+		const struct fwd_interface *is = interface_at(fib, (uint8_t)i);
+		if (is != NULL && is->port == port)
+			return is;
 	}
 	fail_msg("port %u has no interface", port);
 	return NULL;
@@ -285,18 +295,16 @@ test_interfaces(void **state)
 	equal_soon("the carrier came back");
 }
 
+/* A reader sends to addr by that port and MAC address. */
 static bool
 has_neighbour(unsigned port, const char *addr, const uint8_t *mac)
 {
 	struct fwd_addr wanted = {.family = strchr(addr, ':') != NULL ? 6 : 4};
 	assert_int_equal(inet_pton(wanted.family == 4 ? AF_INET : AF_INET6, addr, wanted.bytes), 1);
-	for (unsigned i = 1; i < FWD_INTERFACE_CNT; i++) {
-		if (!fib->has_interface[i] || fib->interface[i].port != port)
-			continue;
-		const struct list_neighbour *is = list_fib_neighbour(fib, (uint8_t)i, &wanted);
-		return is != NULL && memcmp(is->mac, mac, 6) == 0;
-	}
-	return false;
+	uint64_t adjacency = fwd_fib_lookup(fib, &wanted, 0);
+	uint8_t slot = fwd_adjacency_interface(adjacency);
+	return fwd_adjacency_kind(adjacency) == FWD_FORWARD && fwd_fib_tables(fib)->interface[slot].port == port &&
+	       adjacency == fwd_adjacency_word(FWD_FORWARD, slot, mac);
 }
 
 static void
