@@ -31,7 +31,7 @@ shell(const char *line, char **out_text)
 {
 	const char *argv[] = {"/bin/sh", "-c", line, NULL};
 	struct command_result result;
-	command_run(argv, 60000, &result);
+	command_run(argv, 300000, &result);
 	int code = result.exit_code;
 	if (code != 0 && out_text == NULL)
 		print_error("%s\n%s%s", line, result.out, result.err);
