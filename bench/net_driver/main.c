@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cross-connect from driver to driver, without a second core: two virtio ports whose wires send everything back, so
- * that the same frames go round for ever. Only xconnect_turn() is timed; the devices run in between. Or the switch in
+ * The cross-connect from driver to driver, without a second core: two ports, virtio's or 82599's, whose wires send
+ * everything back, so that the same frames go round for ever. Only xconnect_turn() is timed; the devices run in between. Or the switch in
  * its place, between 10,000 stations.
  *
- * net-driver [--ring split|packed] [--burst N] [--frames N] [--mode forward|macswap|switch]
+ * net-driver [--ring split|packed|82599] [--burst N] [--frames N] [--mode forward|macswap|switch]
  * prints: frames, ns a frame. main.py counts its instructions, by callgrind.
  */
 #include <stdio.h>
@@ -19,17 +19,21 @@
 
 #include "apps/xconnect/cell/xconnect.h"
 #include "bench/net_driver/switch.h"
+#include "devices/ixgbe/ixgbe_model.h"
 #include "devices/virtio_net/capabilities.h"
 #include "devices/virtio_net/wire.h"
 
 #define ARENA_BYTES (16u << 20) /* valgrind maps no more there */
 
 static struct vnet_model *model[2];
+static struct ixgbe_model *ixgbe[2];
+/* Of an 82599: its queues' registers, which the driver reaches by itself; the receive queues', then the transmit queues'. */
+static uint32_t ixgbe_page[2][2][BH_PAGE_BYTES / 4] BH_ALIGNED(4096);
 static struct vnet_wire *wire[2];
 static struct vfu_config pci_config;
 
 static struct {
-	bool packed, swap, is_switch;
+	bool packed, swap, is_switch, is_ixgbe;
 	uint32_t burst_cnt;
 	uint64_t frame_cnt;
 	int err;
@@ -46,17 +50,31 @@ bh_device_find(const char *name, struct bh_device *out_device)
 volatile void *
 bh_device_window(const struct bh_device *device, uint32_t bar, uint64_t offset, uint64_t size_bytes)
 {
-	return NULL;
+	uint64_t page = offset / BH_PAGE_BYTES, tx = IXGBE_BAR_TX_PAGE / BH_PAGE_BYTES;
+	if (!run.is_ixgbe || (page != IXGBE_BAR_RX_PAGE / BH_PAGE_BYTES && page != tx))
+		return NULL;
+	return &ixgbe_page[device->device_idx][page == tx][offset % BH_PAGE_BYTES / 4];
 }
 
 static uint64_t
 reg_read(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t width_bytes)
 {
 	uint64_t value = 0;
+	if (run.is_ixgbe)
+		return ixgbe_model_reg_read(ixgbe[device->device_idx], offset, width_bytes);
 	if (bar != BH_BAR_CONFIG)
 		return vnet_model_reg_read(model[device->device_idx], offset, width_bytes);
 	memcpy(&value, pci_config.initial + offset, width_bytes);
 	return value;
+}
+
+static void
+reg_write(const struct bh_device *device, uint64_t offset, uint32_t width_bytes, uint64_t value)
+{
+	if (run.is_ixgbe)
+		ixgbe_model_reg_write(ixgbe[device->device_idx], offset, width_bytes, value);
+	else
+		vnet_model_reg_write(model[device->device_idx], offset, width_bytes, value);
 }
 
 #define REG_FUNCTIONS(bits)                                                                                            \
@@ -68,7 +86,7 @@ reg_read(const struct bh_device *device, uint32_t bar, uint64_t offset, uint32_t
 	}                                                                                                              \
 	int bh_reg_write##bits(const struct bh_device *device, uint32_t bar, uint64_t offset, uint##bits##_t value)    \
 	{                                                                                                              \
-		vnet_model_reg_write(model[device->device_idx], offset, bits / 8, value);                              \
+		reg_write(device, offset, bits / 8, value);                                                            \
 		return 0;                                                                                              \
 	}
 
@@ -101,7 +119,8 @@ static void
 devices_poll(void *arg)
 {
 	for (uint32_t i = 0; i < 2; i++) {
-		vnet_model_control(model[i]);
+		if (!run.is_ixgbe)
+			vnet_model_control(model[i]);
 		while (vnet_wire_poll(wire[i], 0) != 0)
 			;
 	}
@@ -169,24 +188,44 @@ body(void *arg)
 }
 
 static int
+virtio_make(uint32_t idx, struct bh_boot_device *device, const struct vnet_wire_config *wire_config)
+{
+	const struct vnet_host host = {.dma_window = window};
+	struct vnet_model_config config = VNET_MODEL_CONFIG_DEFAULT;
+	config.packed = run.packed;
+	strcpy(device->model, "virtio-net");
+	device->bar[0].size_bytes = VNET_BAR_BYTES;
+	int err = vnet_model_create(&config, &host, &model[idx]);
+	return err == 0 ? vnet_wire_create(wire_config, model[idx], model[idx], &wire[idx]) : err;
+}
+
+static int
+ixgbe_make(uint32_t idx, struct bh_boot_device *device, const struct vnet_wire_config *wire_config)
+{
+	const struct vnet_host host = {.dma_window = window};
+	const struct ixgbe_model_config config = IXGBE_MODEL_CONFIG_DEFAULT;
+	strcpy(device->model, "ixgbe");
+	device->bar[0].size_bytes = IXGBE_BAR_BYTES;
+	int err = ixgbe_model_create(&config, &host, &ixgbe[idx]);
+	if (err != 0)
+		return err;
+	ixgbe_model_pages_set(ixgbe[idx], ixgbe_page[idx][0], ixgbe_page[idx][1]);
+	const struct vnet_wire_end end = {ixgbe[idx], &ixgbe_wire_ops};
+	return vnet_wire_join(wire_config, end, end, &wire[idx]);
+}
+
+static int
 world_make(void)
 {
-	struct vnet_model_config config = VNET_MODEL_CONFIG_DEFAULT;
-	const struct vnet_host host = {.dma_window = window};
 	const struct vnet_wire_config wire_config = {.seed = 1};
 	int err = bh_hosted_map(1, ARENA_BYTES, 16u << 20);
-	config.packed = run.packed;
 	vfu_config_type0(&pci_config, VIRTIO_PCI_VENDOR, VIRTIO_PCI_DEVICE_NET, 0x020000, 1);
 	if (err == 0)
 		err = vnet_config_capabilities(&pci_config);
 	for (uint32_t i = 0; i < 2 && err == 0; i++) {
 		struct bh_boot_device *device = &bh_hosted_page()->device[i];
 		snprintf(device->name, sizeof(device->name), "p%u", i);
-		strcpy(device->model, "virtio-net");
-		device->bar[0].size_bytes = VNET_BAR_BYTES;
-		err = vnet_model_create(&config, &host, &model[i]);
-		if (err == 0)
-			err = vnet_wire_create(&wire_config, model[i], model[i], &wire[i]);
+		err = (run.is_ixgbe ? ixgbe_make : virtio_make)(i, device, &wire_config);
 	}
 	bh_hosted_page()->device_cnt = 2;
 	bh_hosted_page_seal();
@@ -197,9 +236,10 @@ static int
 arguments(int argc, char **argv)
 {
 	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--ring") == 0)
+		if (strcmp(argv[i], "--ring") == 0) {
 			run.packed = strcmp(argv[i + 1], "packed") == 0;
-		else if (strcmp(argv[i], "--mode") == 0) {
+			run.is_ixgbe = strcmp(argv[i + 1], "82599") == 0;
+		} else if (strcmp(argv[i], "--mode") == 0) {
 			run.swap = strcmp(argv[i + 1], "macswap") == 0;
 			run.is_switch = strcmp(argv[i + 1], "switch") == 0;
 		} else if (strcmp(argv[i], "--burst") == 0)
@@ -216,7 +256,7 @@ int
 main(int argc, char **argv)
 {
 	if (arguments(argc, argv) != 0) {
-		fprintf(stderr, "usage: net-driver [--ring split|packed] [--burst 1..128] [--frames N] "
+		fprintf(stderr, "usage: net-driver [--ring split|packed|82599] [--burst 1..128] [--frames N] "
 		                "[--mode forward|macswap|switch]\n");
 		return 2;
 	}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions and nanoseconds a frame of the cross-connect and of the switch, driver to driver, for each ring and burst."""
+"""Instructions and nanoseconds a frame of the cross-connect and of the switch, driver to driver, for each ring (virtio's two, and the 82599's) and burst."""
 import argparse, json, re, subprocess, tempfile
 
 FRAMES = 200000
@@ -32,7 +32,7 @@ program = f"{options.build}/bench/net-driver"
 rows = []
 print("cross-connect, and the switch between 10,000 stations; 60-byte frames, driver to driver (one rx and one tx a frame)")
 print(f"{'ring':8}{'mode':10}{'burst':>6}{'instructions':>14}{'ns (median of 5)':>18}")
-for ring in ("split", "packed"):
+for ring in ("split", "packed", "82599"):
     for mode, burst in (("forward", 32), ("macswap", 32), ("forward", 1), ("switch", 32)):
         arguments = ["--ring", ring, "--mode", mode, "--burst", str(burst)]
         row = {"ring": ring, "mode": mode, "burst": burst, "instructions": count(program, arguments),
