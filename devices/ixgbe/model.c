@@ -23,7 +23,7 @@ address_set(struct ixgbe_model *m)
 	*ixgbe_reg(m, INTEL_REG_RAH0) = mac[4] | (uint32_t)mac[5] << 8 | INTEL_RAH_AV;
 }
 
-/* 4.6.7: all but the tables that are memories. */
+/* 4.6.7: all but the tables that are memories, in ascending order. */
 static void
 registers_clear(struct ixgbe_model *m)
 {
@@ -33,12 +33,12 @@ registers_clear(struct ixgbe_model *m)
 	        {INTEL_REG_MTA, 4 * INTEL_MTA_CNT}, {INTEL_REG_RAL0, 8 * 16},     {IXGBE_REG_FTQF, 4 * 128},
 	        {IXGBE_REG_PFVLVF, 4 * 64},         {IXGBE_REG_PFVLVFB, 4 * 128}, {IXGBE_REG_PFUTA, 4 * 128},
 	};
-	for (uint32_t at = 0, i = 0; at < IXGBE_BAR_BYTES; at += 4) {
-		for (i = 0; i < BH_ARRAY_CNT(kept) && at - kept[i].at >= kept[i].bytes;)
-			i++;
-		if (i == BH_ARRAY_CNT(kept))
-			*ixgbe_reg(m, at) = 0;
+	uint32_t at = 0;
+	for (size_t i = 0; i < BH_ARRAY_CNT(kept); i++) {
+		memset(ixgbe_reg(m, at), 0, kept[i].at - at);
+		at = kept[i].at + kept[i].bytes;
 	}
+	memset(ixgbe_reg(m, at), 0, IXGBE_BAR_BYTES - at);
 }
 
 /* Section 8.2.3, the initial values; what the EEPROM loads is there at once. */

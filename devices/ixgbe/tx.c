@@ -8,6 +8,7 @@
 #define TXD_PAYLEN  46
 #define CTX_MACLEN  0x7fu
 #define CTX_IPLEN   0x1ffu
+#define REFUSED_MAX 64u /* of one call: a ring of nonsense does not keep the host from its other work */
 #define TCP_CSUM_AT 16u
 #define UDP_CSUM_AT 6u
 #define TAG_TYPE    0x8100u
@@ -132,11 +133,11 @@ ixgbe_tx_peek(struct ixgbe_model *m, uint32_t queue_idx, struct vnet_frame *out)
 {
 	struct ixgbe_ring *ring = &m->tx[queue_idx];
 	struct walk walk;
-	uint32_t cnt;
+	uint32_t cnt, refused = 0;
 	if (BH_UNLIKELY(m->change.left != 0))
 		ixgbe_fault_change_go_on(m);
 	while ((*ixgbe_reg(m, IXGBE_REG_DMATXCTL) & IXGBE_DMATXCTL_TE) && m->link_up && !ring->stalled &&
-	       ixgbe_ring_look(m, true, queue_idx, &cnt) && cnt > 0) {
+	       refused++ < REFUSED_MAX && ixgbe_ring_look(m, true, queue_idx, &cnt) && cnt > 0) {
 		if (!walk_frame(m, ring, cnt, &walk, out))
 			return false;
 		if (finish(m, ring, &walk, out))

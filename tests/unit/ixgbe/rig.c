@@ -5,6 +5,7 @@
 #include "tests/hosted/include/bulkhead/hosted.h"
 
 #define CLOCK_STEP_NS 100u
+#define IDLE_STEP_NS  5000u /* while nothing moves */
 
 struct bh_core *sim_core_self(void);
 uint64_t sim_clock_now(void);
@@ -122,8 +123,8 @@ static void
 cards_poll(void *arg)
 {
 	rig.now_ns += CLOCK_STEP_NS;
-	if (!rig.gone && !rig.frozen)
-		vnet_wire_poll(rig.wire, rig.now_ns);
+	if (rig.gone || rig.frozen || vnet_wire_poll(rig.wire, rig.now_ns) == 0)
+		rig.now_ns += IDLE_STEP_NS;
 }
 
 void
