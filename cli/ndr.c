@@ -46,8 +46,9 @@ usage(FILE *stream)
 	      "  --report DIR        report.json, raw/ and *.hgrm go there (default: bulkhead-ndr-TIME)\n"
 	      "  --json              report.json on standard output, the table on standard error\n"
 	      "  --quiet             no line for each trial\n\n"
-	      "exit codes: 0 measured, 1 failed, 2 usage or configuration, 3 a size has no NDR: drops even at\n"
-	      "            --min-rate, or the time was up; 6 needs root\n",
+	      "exit codes: 0 measured, 1 failed, 2 usage or configuration, 3 a size has no NDR (drops even\n"
+	      "            at --min-rate, or the time was up) or no valid one (the generator was disturbed), 6 needs "
+	      "root\n",
 	      stream);
 }
 
@@ -313,7 +314,8 @@ static int
 exit_code(const struct bh_ndr *ndr)
 {
 	for (uint32_t i = 0; i < ndr->size_cnt; i++) {
-		if (ndr->size[i].rate[BH_NDR_GOAL_CNT - 1].bounds.lower_pps == 0)
+		if (ndr->size[i].rate[BH_NDR_GOAL_CNT - 1].bounds.lower_pps == 0 ||
+		    bh_ndr_disturbed(&ndr->size[i], BH_NDR_GOAL_CNT - 1))
 			return BH_EXIT_NOT_MET;
 	}
 	return BH_EXIT_OK;

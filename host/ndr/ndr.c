@@ -376,6 +376,13 @@ bh_ndr_run(const struct bh_ndr_options *options, struct bh_ndr **out, struct bh_
 	return err != 0 ? err : report_err;
 }
 
+bool
+bh_ndr_disturbed(const struct bh_ndr_size *size, uint32_t goal_idx)
+{
+	const struct bh_ndr_rate *rate = &size->rate[goal_idx];
+	return rate->by_generator && 2 * rate->bounds.upper_pps < size->full_pps;
+}
+
 void
 bh_ndr_free(struct bh_ndr *ndr)
 {

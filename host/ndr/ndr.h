@@ -100,6 +100,12 @@ void bh_ndr_options_preset(struct bh_ndr_options *options);
 BH_MUST_CHECK int bh_ndr_run(const struct bh_ndr_options *options, struct bh_ndr **out, struct bh_error *error);
 void bh_ndr_free(struct bh_ndr *ndr);
 
+/**
+ * bh_ndr_disturbed - whether a rate says nothing of the device: its upper bound was made by a generator that could do twice as much a moment
+ * before, so something else had its CPU
+ */
+bool bh_ndr_disturbed(const struct bh_ndr_size *size, uint32_t goal_idx);
+
 /* bh_ndr_table - for people */
 void bh_ndr_table(const struct bh_ndr *ndr, FILE *stream);
 

@@ -24,12 +24,13 @@ goal_json(const struct bh_ndr_goal *goal)
 }
 
 static json_t *
-rate_json(const struct bh_ndr_rate *rate)
+rate_json(const struct bh_ndr_size *size, uint32_t goal_idx)
 {
-	return json_pack("{s:s, s:o, s:o, s:f, s:f, s:b}", "end", bh_ndr_end_name(rate->end), "lower_pps",
+	const struct bh_ndr_rate *rate = &size->rate[goal_idx];
+	return json_pack("{s:s, s:o, s:o, s:f, s:f, s:b, s:b}", "end", bh_ndr_end_name(rate->end), "lower_pps",
 	                 pps_json(rate->bounds.lower_pps), "upper_pps", pps_json(rate->bounds.upper_pps),
 	                 "conditional_pps", rate->conditional_pps, "offered_pps", rate->offered_pps,
-	                 "limited_by_generator", rate->by_generator);
+	                 "limited_by_generator", rate->by_generator, "disturbed", bh_ndr_disturbed(size, goal_idx));
 }
 
 static json_t *
@@ -69,11 +70,11 @@ static json_t *
 size_json(const struct bh_ndr *ndr, const struct bh_ndr_size *size)
 {
 	json_t *latencies = json_array(), *trials = json_array();
-	json_t *out =
-	        json_pack("{s:s, s:f, s:I, s:b, s:f}", "size", size->name, "frame_bytes", size->frame_bytes, "max_pps",
-	                  (json_int_t)size->max_pps, "max_measured", size->max_measured, "seconds", size->seconds);
+	json_t *out = json_pack("{s:s, s:f, s:I, s:I, s:b, s:f}", "size", size->name, "frame_bytes", size->frame_bytes,
+	                        "max_pps", (json_int_t)size->max_pps, "max_measured", size->max_measured, "seconds",
+	                        size->seconds);
 	for (uint32_t i = 0; i < BH_NDR_GOAL_CNT; i++)
-		json_object_set_new(out, ndr->goal[i].name, rate_json(&size->rate[i]));
+		json_object_set_new(out, ndr->goal[i].name, rate_json(size, i));
 	for (uint32_t i = 0; i < BH_NDR_PARTS; i++) {
 		if (size->latency[i].ok)
 			json_array_append_new(latencies, latency_json(&size->latency[i]));

@@ -28,8 +28,11 @@ mega_text(char *text, size_t bytes, uint64_t pps)
 
 /* What a reader must know about the bounds. */
 static const char *
-remark(const struct bh_ndr_size *size, const struct bh_ndr_rate *rate)
+remark(const struct bh_ndr_size *size, uint32_t goal_idx)
 {
+	const struct bh_ndr_rate *rate = &size->rate[goal_idx];
+	if (bh_ndr_disturbed(size, goal_idx))
+		return "NOT VALID: something else had the generator's CPU";
 	switch (rate->end) {
 	case BH_NDR_FOUND:
 		return rate->by_generator ? "or more: held back at the sender" : "";
@@ -54,7 +57,7 @@ rate_line(const struct bh_ndr *ndr, const struct bh_ndr_size *size, uint32_t goa
 	mega_text(lower, sizeof(lower), rate->bounds.lower_pps);
 	mega_text(upper, sizeof(upper), rate->bounds.upper_pps);
 	fprintf(stream, "%-6s %-9s %9s %9s %9.4f %8.3f  %s\n", size->name, name, lower, upper,
-	        rate->conditional_pps / 1e6, pps * (size->frame_bytes + WIRE_BYTES) * 8 / 1e9, remark(size, rate));
+	        rate->conditional_pps / 1e6, pps * (size->frame_bytes + WIRE_BYTES) * 8 / 1e9, remark(size, goal_idx));
 }
 
 static void
