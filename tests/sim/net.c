@@ -88,7 +88,9 @@ error_check(const char *call, int err)
 		sim_fail("%s returned %d and nothing is wrong", call, err);
 	if (err != -BH_ENODEV && err != -BH_EIO && err != -BH_ETIMEDOUT && err != -BH_EPROTO && err != -BH_EOPNOTSUPP)
 		sim_fail("%s returned %d, which its manual does not know", call, err);
-	if (err == -BH_EPROTO && net.all->net.trouble.gone_ns == UINT64_MAX && net.all->pace.mailbox_bad_one_in == 0)
+	/* A configuration that is never twice the same (a link that comes and goes without end) is a contradiction, too. */
+	if (err == -BH_EPROTO && net.plan->trouble.gone_ns == UINT64_MAX && net.plan->trouble.link_one_in == 0 &&
+	    net.all->pace.mailbox_bad_one_in == 0)
 		sim_fail("%s says that the card contradicts its specification", call);
 }
 
@@ -215,7 +217,7 @@ is_starved(const struct net_core *core, uint64_t *last_left, uint32_t *pause_cnt
 
 	*pause_cnt = left == *last_left ? *pause_cnt + 1 : 0;
 	*last_left = left;
-	return *pause_cnt > STARVED_PAUSES * 100 && sim_net_may_give_up(net.all);
+	return *pause_cnt > STARVED_PAUSES * 100 && (sim_net_may_give_up(net.all) || sim_net_may_garble(net.all));
 }
 
 /* Everything out, while whatever comes is taken. */
@@ -274,6 +276,8 @@ static void
 last_look(struct net_core *core)
 {
 	sim_net_calm(true);
+	if (sim_net_may_garble(net.all)) /* a ring may stand still then, and nobody can see why */
+		return;
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t deadline_ns = sim_now_ns() + LOOK_NS_MAX, seen_cnt = net_frames_seen();
 		while (net_frames_seen() == seen_cnt && !is_down(i) && !is_down(1 - i)) {

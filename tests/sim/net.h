@@ -15,6 +15,7 @@
 
 #include "tests/sim/sim.h"
 
+#define NET_CHAIN_MAX   6u
 #define NET_HOLD_MAX    64u
 #define NET_BURST_MAX   64u
 #define NET_FRAMES_MAX  (1u << 20)
@@ -30,6 +31,7 @@ bool sim_net_gone(void);
 /* plan_net.c: what the plan lets happen to a frame */
 bool sim_net_is_tame(const struct sim_plan *plan);     /* nothing goes wrong and nobody resets: no frame is lost */
 bool sim_net_may_garble(const struct sim_plan *plan);  /* a lie about sent frames that no driver can see */
+bool sim_net_may_reorder(const struct sim_plan *plan); /* frames of a queue may arrive in another order */
 bool sim_net_may_give_up(const struct sim_plan *plan); /* a port may be removed for good */
 
 /* net_frame.c: frames by number. It knows nothing of driver or model. */

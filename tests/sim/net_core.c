@@ -6,8 +6,6 @@
 
 #include "tests/sim/net.h"
 
-#define CHAIN_MAX 6u
-
 /* A frame that no port may send. */
 static void
 odd_make(struct bh_pkt *pkt, unsigned port_idx)
@@ -37,8 +35,8 @@ static void
 chain_make(struct net_core *core, unsigned port_idx, struct bh_pkt *pkt)
 {
 	uint32_t ring = bh_port_info(net.port[port_idx])->tx_entries;
-	uint32_t most = BH_MIN(CHAIN_MAX, ring > 2 ? ring - 2 : 1), cnt = (uint32_t)net_draw(most);
-	struct bh_pkt *more[CHAIN_MAX];
+	uint32_t most = BH_MIN(NET_CHAIN_MAX, ring > 2 ? ring - 2 : 1), cnt = (uint32_t)net_draw(most);
+	struct bh_pkt *more[NET_CHAIN_MAX];
 
 	cnt = bh_pkt_get(core->pool, more, cnt);
 	for (uint32_t i = 0; i < cnt; i++, pkt = pkt->next)

@@ -41,7 +41,7 @@ net_frames_init(const struct sim_plan *plan)
 {
 	frames.plan = plan;
 	frames.garbled = sim_net_may_garble(plan);
-	frames.ordered = plan->net.wire.reorder == 0 && plan->net.wire.duplicate == 0 && !frames.garbled;
+	frames.ordered = !sim_net_may_reorder(plan);
 	frames.arrived_max = plan->net.wire.duplicate != 0 ? 2 : 1;
 	frames.cnt = 1; /* number 0 is none */
 }
@@ -143,7 +143,7 @@ static void
 offload_draw(struct frame *frame, struct bh_pkt *pkt)
 {
 	pkt->flags = 0;
-	if (net_chance(2) && frame->len_bytes > CSUM_END) {
+	if (net_chance(2) && frame->len_bytes >= CSUM_END + NET_CHAIN_MAX) {
 		frame->csum_start = (uint16_t)(20 + net_draw(CSUM_END - CSUM_OFFSET - 2 - 20));
 		pkt->flags |= BH_PKT_CSUM_PARTIAL;
 		pkt->csum_start = frame->csum_start;

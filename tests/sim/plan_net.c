@@ -165,6 +165,16 @@ sim_net_is_tame(const struct sim_plan *plan)
 	       trouble->freeze_one_in == 0 && trouble->gone_ns == UINT64_MAX && plan->pace.mailbox_bad_one_in == 0;
 }
 
+static bool
+tells(const struct sim_plan *plan, enum vnet_fault lie)
+{
+	for (uint32_t i = 0; i < plan->net.card.rule_cnt; i++) {
+		if (plan->net.card.rule[i].fault == lie)
+			return true;
+	}
+	return false;
+}
+
 /*
  * In a packed ring a completion may name another frame that is outstanding: the driver cannot tell, and gives the buffer
  * of a frame away that the card is still to send.
@@ -172,11 +182,15 @@ sim_net_is_tame(const struct sim_plan *plan)
 bool
 sim_net_may_garble(const struct sim_plan *plan)
 {
-	for (uint32_t i = 0; i < plan->net.card.rule_cnt; i++) {
-		if (plan->net.card.rule[i].fault == VNET_FAULT_TX_TWICE && plan->net.card.packed)
-			return true;
-	}
-	return false;
+	return plan->net.card.packed && tells(plan, VNET_FAULT_TX_TWICE);
+}
+
+/* An index that jumps while the driver reads lets a later entry stand where an earlier one stood. */
+bool
+sim_net_may_reorder(const struct sim_plan *plan)
+{
+	return plan->net.wire.reorder != 0 || plan->net.wire.duplicate != 0 || sim_net_may_garble(plan) ||
+	       tells(plan, VNET_FAULT_INDEX_JUMP);
 }
 
 /* Three attempts to reset it in a row must fail: it is gone, or answers nothing for longer than the driver waits. */

@@ -331,8 +331,10 @@ rx_count_frames(const struct virtio_queue *queue, bool packed)
 	uint16_t ready = packed ? vq->size : bh_virtq_split_ready(vq);
 	uint32_t at = 0, cnt = 0;
 	struct virtq_used_elem elem;
-	while (at < (uint32_t)BH_MIN(ready, vq->size) && used_at(vq, (uint16_t)at, ready, packed, &elem) &&
-	       elem.id < vq->size && vq->slot[elem.id] != NULL) {
+	if (ready > vq->size)
+		return 0;
+	while (at < ready && used_at(vq, (uint16_t)at, ready, packed, &elem) && elem.id < vq->size &&
+	       vq->slot[elem.id] != NULL) {
 		uint16_t piece_cnt = bh_virtio_pieces_of(queue, vq->slot[elem.id]);
 		at += BH_MAX(piece_cnt, (uint16_t)1);
 		cnt++;
