@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := gcc binutils meson ninja-build pkg-config libinih-dev libjansson-dev libcmocka-dev libcap-dev libseccomp-dev \
   libblkid-dev libpcap-dev libbpf-dev libmnl-dev
 TEST_PACKAGES := $(PACKAGES) clang libclang-rt-14-dev valgrind gdb \
-  qemu-system-x86 busybox-static kmod fio dmsetup mdadm lvm2 btrfs-progs irqbalance grub-common systemd iproute2 ethtool iperf3 \
+  qemu-system-x86 busybox-static xz-utils kmod fio dmsetup mdadm lvm2 btrfs-progs irqbalance grub-common systemd iproute2 ethtool iperf3 \
   iputils-ping tcpdump dpdk-dev radvd traceroute frr
 STYLE_PACKAGES := $(PACKAGES) clang-format clang-tidy
 

@@ -35,6 +35,7 @@ usage(FILE *stream)
 	      "  --memory SIZE        default 3G\n"
 	      "  --hugepages N        of 2 MiB, reserved at boot; default 0\n"
 	      "  --copy FILE:PATH     a file or folder of the host into the machine; programs bring their libraries\n"
+	      "  --no-fio             without fio, whose libraries are two thirds of what is unpacked at boot\n"
 	      "  --get PATH:DIR       a file or folder of the machine into DIR at the end\n"
 	      "  --accel KIND         auto (default: KVM where kvm_intel or kvm_amd is loaded), tcg or kvm\n"
 	      "  --append TEXT        more for the kernel's command line\n"
@@ -68,6 +69,7 @@ enum option_key {
 	OPTION_CACHE,
 	OPTION_KERNEL,
 	OPTION_KEEP,
+	OPTION_NO_FIO,
 	OPTION_VERBOSE,
 };
 
@@ -88,6 +90,7 @@ static const struct option options_known[] = {
         {"cache", required_argument, NULL, OPTION_CACHE},
         {"kernel", required_argument, NULL, OPTION_KERNEL},
         {"keep", no_argument, NULL, OPTION_KEEP},
+        {"no-fio", no_argument, NULL, OPTION_NO_FIO},
         {"verbose", no_argument, NULL, OPTION_VERBOSE},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -235,6 +238,9 @@ take_option(struct bh_lab_options *options, int key)
 		return BH_EXIT_OK;
 	case OPTION_KEEP:
 		options->keep = true;
+		return BH_EXIT_OK;
+	case OPTION_NO_FIO:
+		options->no_fio = true;
 		return BH_EXIT_OK;
 	case OPTION_VERBOSE:
 		options->verbose = true;

@@ -352,7 +352,7 @@ pack(struct packing *packing, const struct bh_lab_options *options, struct bh_er
 		err = pack_modules(packing, error);
 	if (err == 0)
 		err = pack_build(packing, error);
-	if (err == 0 && access("/usr/bin/fio", X_OK) == 0)
+	if (err == 0 && !options->no_fio && access("/usr/bin/fio", X_OK) == 0)
 		err = pack_program(packing, "/usr/bin/fio", "usr/bin/fio", error);
 	if (err == 0)
 		err = pack_copies(packing, options, error);

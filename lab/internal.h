@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lab's parts: options.c (texts and limits), signals.c, tool.c (programs of the host), kernel.c and fetch.c (the cached
- * Debian kernel), modules.c (which of its modules go in), cpio.c (the archive format), libraries.c (what programs need),
+ * Debian kernel), image.c (that kernel unpacked), modules.c (which of its modules go in), cpio.c (the archive format), libraries.c (what programs need),
  * initramfs.c (what goes in), qemu.c, drives.c and nics.c (the machine's arguments), folder.c (the temporary folder), session.c (while it
  * runs), streams.c, terminal.c, control.c (what the machine says and asks), qmp.c (what is asked of QEMU), get.c (what comes
  * out), lab.c (the order of it all).
@@ -62,7 +62,8 @@ BH_MUST_CHECK int bh_lab_tool_find(const char *name, const char *package, char *
 
 struct bh_lab_kernel {
 	char version[64];
-	char image[PATH_MAX];   /* vmlinuz */
+	char image[PATH_MAX];   /* what QEMU starts: vmlinux, unpacked; or vmlinuz */
+	char packed[160];       /* why it is vmlinuz, which boots some seconds later; "" it is not */
 	char modules[PATH_MAX]; /* .../lib/modules/VERSION */
 };
 
@@ -73,6 +74,17 @@ BH_MUST_CHECK int bh_lab_kernel_find(struct bh_lab_signals *signals, const struc
 BH_MUST_CHECK int bh_lab_cache_list(const char *folder);
 /* bh_lab_cache_is_whole - every file of the list is there with its size. */
 bool bh_lab_cache_is_whole(const char *folder);
+
+/* image.c */
+
+/* bh_lab_image_ready - take the unpacked image, or say in `packed` why there is none to be had. Return: false: unpack it. */
+BH_MUST_CHECK bool bh_lab_image_ready(struct bh_lab_kernel *kernel);
+/**
+ * bh_lab_image_unpack - make the unpacked image beside the packed one and take it; the caller holds the cache's lock
+ * Return: 0, also if it stays packed (`packed` says why); -EINTR (E212).
+ */
+BH_MUST_CHECK int bh_lab_image_unpack(struct bh_lab_signals *signals, struct bh_lab_kernel *kernel,
+                                      struct bh_error *error);
 
 /* fetch.c */
 

@@ -100,6 +100,7 @@ bh_lab_cache_is_whole(const char *folder)
 static bool
 cached(const char *cache, const char *version, struct bh_lab_kernel *out)
 {
+	out->packed[0] = '\0';
 	return (size_t)snprintf(out->version, sizeof(out->version), "%s", version) < sizeof(out->version) &&
 	       (size_t)snprintf(out->image, sizeof(out->image), "%s/%s/vmlinuz", cache, version) < sizeof(out->image) &&
 	       (size_t)snprintf(out->modules, sizeof(out->modules), "%s/%s/lib/modules/%s", cache, version, version) <
@@ -147,7 +148,7 @@ lock_cache(struct bh_lab_signals *signals, const char *cache, struct bh_error *e
 			break;
 		}
 		if (!told)
-			fprintf(stderr, "lab: another lab fetches the kernel; waiting for it\n");
+			fprintf(stderr, "lab: another lab prepares the kernel; waiting for it\n");
 		told = true;
 		poll(&polled, 1, 100);
 		err = bh_lab_signals_check(signals, error);
@@ -176,6 +177,7 @@ find_installed(const char *image, struct bh_lab_kernel *out, struct bh_error *er
 	snprintf(out->version, sizeof(out->version), "%s", base + 8);
 	snprintf(out->image, sizeof(out->image), "%s", image);
 	snprintf(out->modules, sizeof(out->modules), "/lib/modules/%s", out->version);
+	snprintf(out->packed, sizeof(out->packed), "--kernel names it");
 	snprintf(dep, sizeof(dep), "%s/modules.dep", out->modules);
 	for (int i = 0; i < 2; i++) {
 		const char *path = i == 0 ? image : dep;
@@ -194,7 +196,7 @@ bh_lab_kernel_find(struct bh_lab_signals *signals, const struct bh_lab_options *
 	if (options->kernel != NULL)
 		return find_installed(options->kernel, out, error);
 	int err = cache_folder(options->cache, cache, sizeof(cache) - 128, error);
-	if (err != 0 || find_cached(cache, out))
+	if (err != 0 || (find_cached(cache, out) && bh_lab_image_ready(out)))
 		return err;
 	int lock_fd = lock_cache(signals, cache, error);
 	if (lock_fd < 0)
@@ -204,6 +206,8 @@ bh_lab_kernel_find(struct bh_lab_signals *signals, const struct bh_lab_options *
 		if (err == 0 && !find_cached(cache, out))
 			err = bh_error_set(error, "E206", -EIO, "the kernel in %.200s is not whole", cache);
 	}
+	if (err == 0)
+		err = bh_lab_image_unpack(signals, out, error);
 	close(lock_fd);
 	return err;
 }

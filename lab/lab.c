@@ -63,14 +63,24 @@ end_qemu(struct bh_lab_machine *machine)
 	}
 }
 
+static void
+say_what_runs(const struct bh_lab_machine *machine)
+{
+	fprintf(stderr, "lab: Linux %s on %s (%s), %u CPUs%s\n", machine->kernel.version, machine->accel,
+	        machine->accel_why, machine->options.cpu_cnt,
+	        machine->options.shell ? "; Ctrl-A x ends the machine" : "");
+	if (machine->kernel.packed[0] != '\0')
+		fprintf(stderr, "lab: the kernel's image stays packed, which costs seconds under emulation: %s\n",
+		        machine->kernel.packed);
+}
+
 static int
 run(struct bh_lab_machine *machine, int *out_exit_code, struct bh_error *error)
 {
 	const struct bh_lab_options *options = &machine->options;
 	int err = prepare(machine, error);
 	if (err == 0 && (options->verbose || options->shell))
-		fprintf(stderr, "lab: Linux %s on %s (%s), %u CPUs%s\n", machine->kernel.version, machine->accel,
-		        machine->accel_why, options->cpu_cnt, options->shell ? "; Ctrl-A x ends the machine" : "");
+		say_what_runs(machine);
 	if (err == 0)
 		err = bh_lab_get_start(machine, error);
 	if (err == 0)

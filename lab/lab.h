@@ -64,6 +64,7 @@ struct bh_lab_options {
 	const char *cache; /* folder; NULL: BULKHEAD_LAB_CACHE, XDG_CACHE_HOME/bulkhead/lab or ~/.cache/bulkhead/lab */
 	uint64_t timeout_ns; /* of the whole machine; 0: none */
 	bool keep, verbose;
+	bool no_fio;                /* else it goes in if the host has it */
 	bool shell;                 /* an interactive terminal instead of a command's streams */
 	const char *const *command; /* NULL-terminated */
 };

@@ -25,6 +25,7 @@ static const char inside[] =
         "want groups \"$(ls -d /sys/kernel/iommu_groups/*/devices/0000:0[123]:00.0 | cut -d/ -f5 | sort -u | wc -l)\" "
         "3\n"
         "want copied \"$(cat /some/where/file /tree/a/b)\" 'one\ntwo'\n"
+        "want fio \"$(command -v fio)\" /usr/bin/fio\n"
         "want program \"$(/some/env A=1 | grep ^A)\" A=1\n"
         "lab-ctl unplug nvme1 || echo unplug >&2\n"
         "i=0; while [ -e /sys/bus/pci/devices/0000:02:00.0 ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i+1)); done\n"
@@ -67,8 +68,9 @@ static void
 test_two_at_once(void **state)
 {
 	assert_int_equal(
-	        lab_sh("$LAB run -- sh -c 'echo c >/proc/sysrq-trigger; sleep 100' 2>panic & panic=$!\n"
-	               "$LAB run --iommu none --cpus 2 --get /nowhere:$D/got -- sh -c 'echo out; exit 7'; code=$?\n"
+	        lab_sh("$LAB run --no-fio -- sh -c 'echo c >/proc/sysrq-trigger; sleep 100' 2>panic & panic=$!\n"
+	               "$LAB run --no-fio --iommu none --cpus 2 --get /nowhere:$D/got -- sh -c 'command -v fio; echo "
+	               "out; exit 7'; code=$?\n"
 	               "wait $panic; echo $?; exit $code"),
 	        1);
 	assert_string_equal(lab.out, "out\n1\n"); /* --get brought nothing, which outweighs a 7 */
@@ -85,17 +87,17 @@ static void
 test_signals(void **state)
 {
 	/* A signal, as Ctrl-C sends it (a shell's background job ignores SIGINT, so it is SIGHUP); then one that cannot be caught. */
-	assert_int_equal(lab_sh("$LAB run --nvme 64M -- sh -c 'echo up; sleep 1000' >out & pid=$!\n%s"
+	assert_int_equal(lab_sh("$LAB run --no-fio --nvme 64M -- sh -c 'echo up; sleep 1000' >out & pid=$!\n%s"
 	                        "kill -HUP $pid; wait $pid",
 	                        until_up),
 	                 1);
 	lab_wants("ended by Hangup (BH-E212)");
 	lab_nothing_left();
 	assert_int_equal(
-	        lab_sh("$LAB run -- sh -c 'echo up; sleep 1000' >out & pid=$!\n%s"
+	        lab_sh("$LAB run --no-fio -- sh -c 'echo up; sleep 1000' >out & pid=$!\n%s"
 	               "kill -9 $pid; wait $pid; ls tmp | wc -l\n"
 	               "i=0; while pgrep -f $D/tmp/bulkhead-lab && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done\n"
-	               "$LAB run --timeout 1s -- true; code=$?; ls tmp | wc -l; exit $code",
+	               "$LAB run --no-fio --timeout 1s -- true; code=$?; ls tmp | wc -l; exit $code",
 	               until_up),
 	        1);
 	assert_non_null(strstr(lab.out, "1\n"));
@@ -107,13 +109,14 @@ test_signals(void **state)
 static void
 test_closed_pipe(void **state)
 {
-	assert_int_equal(lab_sh("{ $LAB run --keep --nvme 64M -- yes; echo $? >code; } | head -1; cat code; ls tmp/*; "
-	                        "rm -r tmp/*"),
-	                 0);
+	assert_int_equal(
+	        lab_sh("{ $LAB run --no-fio --keep --nvme 64M -- yes; echo $? >code; } | head -1; cat code; ls tmp/*; "
+	               "rm -r tmp/*"),
+	        0);
 	assert_string_equal(lab.out, "y\n141\ncommand\ninitramfs\nnvme0.1\nqemu.log\n");
 	lab_wants("lab: kept ");
-	assert_int_equal(lab_sh("$LAB run --timeout 30s -- sh -c 'echo up; sleep 1000'"), 1);
-	lab_wants("within 30 s"); /* the command did not end (E214), or on a slow machine it was not up (E210) */
+	assert_int_equal(lab_sh("$LAB run --no-fio --timeout 10s -- sh -c 'echo up; sleep 1000'"), 1);
+	lab_wants("within 10 s"); /* the command did not end (E214), or on a slow machine it was not up (E210) */
 	lab_nothing_left();
 }
 

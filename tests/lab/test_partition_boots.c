@@ -176,7 +176,7 @@ boot(int number, const char *append)
 	bool hung = true;
 	/* Under this load the emulator stands still now and then (E217). That boot is made once more, and told. */
 	for (int attempt = 0; attempt < 2 && hung; attempt++) {
-		code = lab_sh("$LAB run --isolate '' --nvme 64M " TOOLS
+		code = lab_sh("$LAB run --no-fio --isolate '' --nvme 64M " TOOLS
 		              "%s --get /state:$D --append '%s' --timeout 120s -- "
 		              "test_partition_boots inside %d",
 		              copy, append, number);
