@@ -81,7 +81,7 @@ test_two_at_once(void **state)
 	lab_nothing_left();
 }
 
-static const char until_up[] = "i=0; while ! grep -q up out && [ $i -lt 1200 ]; do sleep 0.1; i=$((i+1)); done\n";
+static const char until_up[] = "i=0; while ! grep -qs up out && [ $i -lt 1200 ]; do sleep 0.1; i=$((i+1)); done\n";
 
 static void
 test_signals(void **state)
@@ -94,7 +94,7 @@ test_signals(void **state)
 	lab_wants("ended by Hangup (BH-E212)");
 	lab_nothing_left();
 	assert_int_equal(
-	        lab_sh("$LAB run --no-fio -- sh -c 'echo up; sleep 1000' >out & pid=$!\n%s"
+	        lab_sh("rm out; $LAB run --no-fio -- sh -c 'echo up; sleep 1000' >out & pid=$!\n%s"
 	               "kill -9 $pid; wait $pid; ls tmp | wc -l\n"
 	               "i=0; while pgrep -f $D/tmp/bulkhead-lab && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done\n"
 	               "$LAB run --no-fio --timeout 1s -- true; code=$?; ls tmp | wc -l; exit $code",
