@@ -23,14 +23,9 @@ help:
 	@echo "make check-style  clang-format in check mode"
 	@echo "make analyze      gcc -fanalyzer and clang-tidy"
 
-# Says what it is about to install, installs only that.
+# Says what it is about to install, installs only that, starts no daemon.
 define install
-	@missing=$$(for p in $(1); do dpkg-query -W -f='$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^ii' || echo $$p; done); \
-	if [ -n "$$missing" ]; then \
-		echo "bulkhead: about to install these Debian packages:" $$missing; \
-		$(SUDO) apt-get update -qq && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
-	fi
+	@tools/packages.sh $(1)
 endef
 
 deps:
