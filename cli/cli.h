@@ -33,4 +33,7 @@ int cmd_noise(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 
+/* cli_report_copy - report.json of a report's folder, as it was written, on standard output. Return: 0; a negative errno. */
+int cli_report_copy(const char *report_dir);
+
 #endif

@@ -227,23 +227,6 @@ print_error(const struct bh_error *error)
 	return bh_error_exit_code(error);
 }
 
-/* report.json as it was written. */
-static int
-copy_json(const char *report_dir)
-{
-	char path[300], buffer[1 << 14];
-	size_t got;
-	snprintf(path, sizeof(path), "%s/report.json", report_dir);
-	FILE *stream = fopen(path, "re");
-	if (stream == NULL)
-		return -errno;
-	while ((got = fread(buffer, 1, sizeof(buffer), stream)) > 0)
-		fwrite(buffer, 1, got, stdout);
-	int err = ferror(stream) || fflush(stdout) != 0 || ferror(stdout) ? -EIO : 0;
-	fclose(stream);
-	return err;
-}
-
 int
 cmd_compare(int argc, char **argv)
 {
@@ -261,7 +244,7 @@ cmd_compare(int argc, char **argv)
 	FILE *table = arguments.json ? stderr : stdout;
 	int err = arguments.net ? bh_compare_net(&arguments.compare, table, &outcome, &error)
 	                        : bh_compare_nvme(&arguments.compare, table, &outcome, &error);
-	if (arguments.json && outcome.report_dir[0] != '\0' && copy_json(outcome.report_dir) != 0 && err == 0) {
+	if (arguments.json && outcome.report_dir[0] != '\0' && cli_report_copy(outcome.report_dir) != 0 && err == 0) {
 		fprintf(stderr, "bulkhead compare: the report could not be written to standard output\n");
 		return BH_EXIT_FAILED;
 	}

@@ -293,23 +293,6 @@ parse(int argc, char **argv, struct arguments *arguments)
 	return check(&arguments->ndr);
 }
 
-/* report.json as it was written. */
-static int
-copy_json(const char *report_dir)
-{
-	char path[300], buffer[1 << 14];
-	size_t got;
-	snprintf(path, sizeof(path), "%s/report.json", report_dir);
-	FILE *stream = fopen(path, "re");
-	if (stream == NULL)
-		return -errno;
-	while ((got = fread(buffer, 1, sizeof(buffer), stream)) > 0)
-		fwrite(buffer, 1, got, stdout);
-	int err = ferror(stream) || fflush(stdout) != 0 || ferror(stdout) ? -EIO : 0;
-	fclose(stream);
-	return err;
-}
-
 static int
 exit_code(const struct bh_ndr *ndr)
 {
@@ -338,7 +321,7 @@ cmd_ndr(int argc, char **argv)
 	code = err == 0 ? exit_code(ndr) : bh_error_exit_code(&error);
 	if (ndr != NULL) {
 		bh_ndr_table(ndr, arguments.json ? stderr : stdout);
-		if (arguments.json && copy_json(ndr->report_dir) != 0 && err == 0) {
+		if (arguments.json && cli_report_copy(ndr->report_dir) != 0 && err == 0) {
 			fprintf(stderr, "bulkhead ndr: the report could not be written to standard output\n");
 			code = BH_EXIT_FAILED;
 		}

@@ -10,25 +10,6 @@
 
 #define NEAR 0.4
 
-/* What a failed program said last: the last line of its standard error that says something. */
-void
-bh_last_words(const char *err_path, char *out, size_t out_bytes)
-{
-	char *text, *line, *save = NULL;
-	size_t bytes;
-	if (bh_text_read_all(err_path, 1 << 20, &text, &bytes) != 0)
-		return;
-	for (line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-		if (strncmp(line, "warning:", 8) != 0)
-			snprintf(out, out_bytes, "%s", line);
-	}
-	free(text);
-	for (char *c = out; *c != '\0'; c++) {
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	}
-}
-
 const char *
 bh_way_name(const struct bh_session *session, uint32_t variant_idx)
 {

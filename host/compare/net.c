@@ -143,7 +143,7 @@ generate(const struct bh_session *session, const char *config, const struct bh_c
 	int err = bh_program_run(argv, out_path, err_path, time_ns + START_NS, &exit_code);
 	if (err == 0 && exit_code == 0)
 		return 0;
-	bh_last_words(err_path, words, sizeof(words));
+	bh_text_last_words(err_path, words, sizeof(words));
 	snprintf(why->text, sizeof(why->text), "pktgen: exit code %d: %s", exit_code,
 	         err != 0 ? strerror(-err) : words);
 	return err != 0 ? err : -EIO;

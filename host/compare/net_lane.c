@@ -46,7 +46,7 @@ bh_net_sh(struct bh_why *why, const char *format, ...)
 		return said(why, -errno, "a temporary file", strerror(errno));
 	close(fd);
 	int err = bh_program_run(argv, "/dev/null", err_path, UINT64_C(30000000000), &exit_code);
-	bh_last_words(err_path, text, sizeof(text));
+	bh_text_last_words(err_path, text, sizeof(text));
 	unlink(err_path);
 	if (err != 0)
 		return said(why, err, line, strerror(-err));
@@ -195,7 +195,7 @@ bh_net_spawn(const char *const *argv, const char *ready, struct bh_net_process *
 			return -EINTR;
 		if (waitpid(process->pid, NULL, WNOHANG) == process->pid) {
 			process->pid = 0;
-			bh_last_words(process->err_path, text, sizeof(text));
+			bh_text_last_words(process->err_path, text, sizeof(text));
 			return said(why, -EIO, "it ended before it was ready", text);
 		}
 		sleep_ms(STEP_MS);
@@ -219,6 +219,6 @@ bh_net_stop(struct bh_net_process *process, struct bh_why *why)
 	process->pid = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	bh_last_words(process->err_path, text, sizeof(text));
+	bh_text_last_words(process->err_path, text, sizeof(text));
 	return said(why, -EIO, "what forwards did not end well", text);
 }

@@ -38,7 +38,7 @@ take_figures(struct bh_run *run, const char *out_path, const char *err_path, int
 	run->ok = err == 0 && exit_code == 0;
 	if (run->ok)
 		return;
-	bh_last_words(err_path, words, sizeof(words));
+	bh_text_last_words(err_path, words, sizeof(words));
 	if (words[0] != '\0')
 		snprintf(run->why_not, sizeof(run->why_not), "exit code %d: %s", exit_code, words);
 	else

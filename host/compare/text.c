@@ -157,3 +157,21 @@ bh_text_add(char *text, size_t text_bytes, const char *format, ...)
 	va_end(args);
 	return need < 0 || (size_t)need >= text_bytes - len ? -ENOSPC : 0;
 }
+
+void
+bh_text_last_words(const char *err_path, char *out, size_t out_bytes)
+{
+	char *text, *line, *save = NULL;
+	size_t bytes;
+	if (bh_text_read_all(err_path, 1 << 20, &text, &bytes) != 0)
+		return;
+	for (line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+		if (strncmp(line, "warning:", 8) != 0)
+			snprintf(out, out_bytes, "%s", line);
+	}
+	free(text);
+	for (char *c = out; *c != '\0'; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
+}

@@ -23,4 +23,7 @@ BH_PRINTF(3, 4) void bh_text_path(char *path, size_t path_bytes, const char *for
 /* bh_text_add - printf into a buffer behind what is there. Return: 0; -ENOSPC (cut). */
 BH_PRINTF(3, 4) int bh_text_add(char *text, size_t text_bytes, const char *format, ...);
 
+/* bh_text_last_words - the last line of a file (a program's standard error) that is no warning; leaves `out` alone if there is none. */
+void bh_text_last_words(const char *err_path, char *out, size_t out_bytes);
+
 #endif

@@ -55,31 +55,11 @@ command_make(const struct bh_ndr *ndr, const struct bh_ndr_order *order, struct 
 	command->argv[command->cnt] = NULL;
 }
 
-/* What a failed run said last. */
-static void
-last_words(const char *err_path, char *out, size_t out_bytes)
-{
-	char *text, *line, *save = NULL;
-	size_t bytes;
-	snprintf(out, out_bytes, "it said nothing");
-	if (bh_text_read_all(err_path, 1 << 20, &text, &bytes) != 0)
-		return;
-	for (line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-		if (strncmp(line, "warning:", 8) != 0)
-			snprintf(out, out_bytes, "%s", line);
-	}
-	free(text);
-	for (char *c = out; *c != '\0'; c++) {
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	}
-}
-
 static int
 failed(const struct command *command, int exit_code, const char *err_path, struct bh_error *error)
 {
-	char words[200], *line = bh_text_command(command->argv);
-	last_words(err_path, words, sizeof(words));
+	char words[200] = "it said nothing", *line = bh_text_command(command->argv);
+	bh_text_last_words(err_path, words, sizeof(words));
 	int err = bh_error_set(error, "E373", -EIO, "a trial failed with exit code %d: %s; to repeat it: %.600s",
 	                       exit_code, words, line != NULL ? line : "(no memory for its command)");
 	free(line);
