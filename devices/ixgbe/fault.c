@@ -17,26 +17,19 @@ const char *const ixgbe_fault_names[IXGBE_FAULT_CNT] = {
         [IXGBE_FAULT_TX_STALL] = "tx-stall",
 };
 
-/* The first rule whose turn it is counts. */
 enum ixgbe_fault
 ixgbe_fault_draw(struct ixgbe_model *m, bool transmit)
 {
+	const uint64_t sent = UINT64_C(1) << IXGBE_FAULT_TX_NO_REPORT | UINT64_C(1) << IXGBE_FAULT_TX_STALL;
 	if (BH_LIKELY(m->config.rule_cnt == 0))
 		return IXGBE_FAULT_NONE;
-	uint64_t frame_cnt = ++m->frame_cnt[transmit];
-	for (uint32_t i = 0; i < m->config.rule_cnt; i++) {
-		const struct vnet_fault_rule *rule = &m->config.rule[i];
-		bool is_transmit = rule->fault == IXGBE_FAULT_TX_NO_REPORT || rule->fault == IXGBE_FAULT_TX_STALL;
-		if (is_transmit != transmit || frame_cnt <= rule->after ||
-		    (frame_cnt - rule->after) % rule->every != 0 ||
-		    (rule->times != 0 && m->fired_cnt[i] == rule->times))
-			continue;
-		m->fired_cnt[i]++;
+	uint32_t fault = vnet_fault_turn(m->config.rule, m->config.rule_cnt, transmit ? sent : ~sent,
+	                                 ++m->frame_cnt[transmit], m->fired_cnt);
+	if (fault != IXGBE_FAULT_NONE) {
 		m->stats.fault_cnt++;
-		m->stats.fault_kind_cnt[rule->fault]++;
-		return (enum ixgbe_fault)rule->fault;
+		m->stats.fault_kind_cnt[fault]++;
 	}
-	return IXGBE_FAULT_NONE;
+	return (enum ixgbe_fault)fault;
 }
 
 static uint64_t

@@ -41,26 +41,19 @@ vnet_fault_parse(const char *text, uint32_t default_every, struct vnet_fault_rul
 	return vnet_fault_parse_kinds(text, default_every, names, VNET_FAULT_CNT, out, out_error, error_bytes);
 }
 
-/* The first rule whose turn it is counts. */
 enum vnet_fault
 vnet_fault_draw(struct vnet_model *m, bool transmit)
 {
+	const uint64_t sent = UINT64_C(1) << VNET_FAULT_TX_BAD_ID | UINT64_C(1) << VNET_FAULT_TX_TWICE;
 	if (BH_LIKELY(m->config.rule_cnt == 0))
 		return VNET_FAULT_NONE;
-	uint64_t frame_cnt = ++m->frame_cnt[transmit];
-	for (uint32_t i = 0; i < m->config.rule_cnt; i++) {
-		const struct vnet_fault_rule *rule = &m->config.rule[i];
-		bool is_transmit = rule->fault == VNET_FAULT_TX_BAD_ID || rule->fault == VNET_FAULT_TX_TWICE;
-		if (is_transmit != transmit || frame_cnt <= rule->after ||
-		    (frame_cnt - rule->after) % rule->every != 0 ||
-		    (rule->times != 0 && m->fired_cnt[i] == rule->times))
-			continue;
-		m->fired_cnt[i]++;
+	uint32_t fault = vnet_fault_turn(m->config.rule, m->config.rule_cnt, transmit ? sent : ~sent,
+	                                 ++m->frame_cnt[transmit], m->fired_cnt);
+	if (fault != VNET_FAULT_NONE) {
 		m->stats.fault_cnt++;
-		m->stats.fault_kind_cnt[rule->fault]++;
-		return (enum vnet_fault)rule->fault;
+		m->stats.fault_kind_cnt[fault]++;
 	}
-	return VNET_FAULT_NONE;
+	return (enum vnet_fault)fault;
 }
 
 void

@@ -76,6 +76,28 @@ struct vnet_fault_rule {
 };
 
 /**
+ * vnet_fault_turn - which lie is told about a frame: the first rule whose turn it is counts
+ * @kinds: a bit for each fault that is about frames of this direction
+ * @frame_cnt: how many there were of this direction, this one included
+ * @fired_cnt: for each rule, how often it was; counted here
+ * Return: the rule's fault; 0: none.
+ */
+static inline uint32_t
+vnet_fault_turn(const struct vnet_fault_rule *rules, uint32_t rule_cnt, uint64_t kinds, uint64_t frame_cnt,
+                uint64_t *fired_cnt)
+{
+	for (uint32_t i = 0; i < rule_cnt; i++) {
+		const struct vnet_fault_rule *rule = &rules[i];
+		if ((kinds >> rule->fault & 1) == 0 || frame_cnt <= rule->after ||
+		    (frame_cnt - rule->after) % rule->every != 0 || (rule->times != 0 && fired_cnt[i] == rule->times))
+			continue;
+		fired_cnt[i]++;
+		return rule->fault;
+	}
+	return 0;
+}
+
+/**
  * vnet_fault_parse - a script: rules `KIND[@EVERY][+AFTER][xTIMES]`, apart by spaces or lines; `#` to the end of a line
  * @out: VNET_FAULT_RULES_MAX of them
  * @default_every: where a rule says nothing
