@@ -4,6 +4,7 @@
 
 #include "apps/fwd/host/app.h"
 #include "apps/fwd/reason.h"
+#include "apps/span.h"
 #include "host/observe/ports.h"
 
 static const char reason_names[FWD_REASON_CNT][28] = FWD_REASON_NAMES;
@@ -21,8 +22,7 @@ struct moment {
 
 struct state {
 	struct fwd_config config;
-	uint64_t tsc_hz;
-	uint64_t start_tsc, end_tsc; /* earliest start, latest end; 0: not begun; not ended */
+	struct bh_span span;
 	struct moment now, before;
 	struct fwd_host_stats host;
 };
@@ -35,21 +35,6 @@ counter(const struct bh_view *view, const char *prefix, const char *name)
 	snprintf(full, sizeof(full), "%.39s%.31s", prefix, name);
 	(void)bh_view_counter(view, full, &value);
 	return value;
-}
-
-/* The cores' span: from the first that began to the last that ended. */
-static void
-take_span(struct state *state, const struct bh_view *view)
-{
-	uint64_t start, end;
-	state->start_tsc = state->end_tsc = 0;
-	for (uint32_t i = 0; i < view->core_cnt; i++) {
-		(void)bh_view_counter_core(view, FWD_GAUGE_START, i, &start);
-		(void)bh_view_counter_core(view, FWD_GAUGE_END, i, &end);
-		if (start != 0 && (state->start_tsc == 0 || start < state->start_tsc))
-			state->start_tsc = start;
-		state->end_tsc = BH_MAX(state->end_tsc, end);
-	}
 }
 
 static void
@@ -81,10 +66,9 @@ sample(void *opaque, const void *config, const struct bh_view *view, uint64_t no
 	struct state *state = opaque;
 	struct moment *now = &state->now;
 	memcpy(&state->config, config, sizeof(state->config));
-	state->tsc_hz = view->tsc_hz;
 	state->before = *now;
 	now->tsc = now_tsc;
-	take_span(state, view);
+	bh_span_take(&state->span, view, FWD_GAUGE_START, FWD_GAUGE_END);
 	now->forward4 = counter(view, "", FWD_COUNTER_FORWARD4);
 	now->forward6 = counter(view, "", FWD_COUNTER_FORWARD6);
 	now->from_linux = counter(view, "", FWD_COUNTER_FROM_LINUX);
@@ -130,36 +114,18 @@ dropped(const struct moment *moment)
 	return all;
 }
 
-static double
-per_second(uint64_t cnt, double seconds)
-{
-	return seconds > 0 ? (double)cnt / seconds : 0;
-}
-
-static double
-seconds_between(const struct state *state, uint64_t from_tsc, uint64_t to_tsc)
-{
-	return from_tsc == 0 || to_tsc <= from_tsc ? 0 : (double)(to_tsc - from_tsc) / (double)state->tsc_hz;
-}
-
-static double
-seconds(const struct state *state)
-{
-	return seconds_between(state, state->start_tsc, state->end_tsc != 0 ? state->end_tsc : state->now.tsc);
-}
-
 static void
 live(const void *opaque, FILE *stream, double elapsed_s)
 {
 	const struct state *state = opaque;
 	const struct moment *now = &state->now, *before = &state->before;
-	if (state->start_tsc == 0) {
+	if (state->span.start_tsc == 0) {
 		fprintf(stream, "%6.1f s  opening the ports", elapsed_s);
 		return;
 	}
-	double interval_s = seconds_between(state, BH_MAX(before->tsc, state->start_tsc), now->tsc);
+	double interval_s = bh_span_between_s(&state->span, BH_MAX(before->tsc, state->span.start_tsc), now->tsc);
 	fprintf(stream, "%6.1f s  forwarded %.3f Mpps", elapsed_s,
-	        per_second(forwarded(now) - forwarded(before), interval_s) / 1e6);
+	        bh_span_rate_m(forwarded(now) - forwarded(before), interval_s));
 	if (state->config.mode == FWD_MODE_SWITCH)
 		fprintf(stream, "  flooded %lu  addresses %lu", now->flood - before->flood, now->macs);
 	else
@@ -197,7 +163,7 @@ table_router(const struct state *state, FILE *stream)
 {
 	const struct fwd_host_stats *host = &state->host;
 	fprintf(stream, "  forwarded       %lu IPv4, %lu IPv6 (%.3f Mpps)\n", state->now.forward4, state->now.forward6,
-	        per_second(forwarded(&state->now), seconds(state)) / 1e6);
+	        bh_span_rate_m(forwarded(&state->now), bh_span_s(&state->span, state->now.tsc)));
 	fprintf(stream, "  Linux           %lu to it, %lu from it\n", punted(&state->now), state->now.from_linux);
 	fprintf(stream, "  routes          %lu IPv4, %lu IPv6, %lu neighbours; tables %.1f MiB in use\n",
 	        host->fib.route_cnt[0], host->fib.route_cnt[1], host->fib.neighbour_cnt,
@@ -217,8 +183,8 @@ table_switch(const struct state *state, FILE *stream)
 {
 	const struct moment *now = &state->now;
 	fprintf(stream, "  forwarded       %lu to one port, %lu to all (%.3f Mpps); %lu copies, %lu without a buffer\n",
-	        now->switch_forward, now->flood, per_second(forwarded(now), seconds(state)) / 1e6, now->copy,
-	        now->no_buffer);
+	        now->switch_forward, now->flood,
+	        bh_span_rate_m(forwarded(now), bh_span_s(&state->span, state->now.tsc)), now->copy, now->no_buffer);
 	fprintf(stream, "  addresses       %lu; learned %lu, moved %lu, aged %lu, %lu gone with their link\n",
 	        now->macs, now->learned, now->moved, now->aged, now->flushed);
 	if (now->full != 0)
@@ -233,7 +199,7 @@ table(const void *opaque, FILE *stream)
 	const struct state *state = opaque;
 	bool is_switch = state->config.mode == FWD_MODE_SWITCH;
 	fprintf(stream, "%s of %u ports, bursts of %u, %.2f s\n", is_switch ? "switch" : "router",
-	        state->config.port_cnt, state->config.burst_cnt, seconds(state));
+	        state->config.port_cnt, state->config.burst_cnt, bh_span_s(&state->span, state->now.tsc));
 	if (is_switch)
 		table_switch(state, stream);
 	else
@@ -321,7 +287,7 @@ json(const void *opaque)
 	json_t *out = json_object(), *ports = json_object(), *reasons = json_object();
 	bool is_switch = state->config.mode == FWD_MODE_SWITCH;
 	json_object_set_new(out, "mode", json_string(is_switch ? "switch" : "router"));
-	json_object_set_new(out, "seconds", json_real(seconds(state)));
+	json_object_set_new(out, "seconds", json_real(bh_span_s(&state->span, state->now.tsc)));
 	put(out, "forward4", state->now.forward4);
 	put(out, "forward6", state->now.forward6);
 	put(out, "from_linux", state->now.from_linux);
@@ -351,7 +317,7 @@ latency(const void *opaque)
 static uint64_t
 first_io_tsc(const void *opaque)
 {
-	return ((const struct state *)opaque)->start_tsc;
+	return ((const struct state *)opaque)->span.start_tsc;
 }
 
 static bool

@@ -5,6 +5,7 @@
 #include "apps/latency.h"
 #include "apps/pktgen/config.h"
 #include "apps/pktgen/host/app.h"
+#include "apps/span.h"
 #include "host/observe/ports.h"
 
 #define PORTS_MAX 4u
@@ -17,7 +18,8 @@ struct moment {
 
 struct state {
 	struct pktgen_config config;
-	uint64_t tsc_hz, first_tsc, start_tsc, end_tsc;
+	struct bh_span span;
+	uint64_t first_tsc;
 	struct moment now, before;
 	struct bh_port_sample port[PORTS_MAX];
 	const char *port_name[PORTS_MAX];
@@ -48,11 +50,10 @@ sample(void *opaque, const void *config, const struct bh_view *view, uint64_t no
 {
 	struct state *state = opaque;
 	memcpy(&state->config, config, sizeof(state->config));
-	state->tsc_hz = view->tsc_hz;
 	state->before = state->now;
 	state->first_tsc = counter(view, PKTGEN_GAUGE_FIRST);
-	state->start_tsc = counter(view, PKTGEN_GAUGE_START);
-	state->end_tsc = counter(view, PKTGEN_GAUGE_END);
+	state->span =
+	        (struct bh_span){view->tsc_hz, counter(view, PKTGEN_GAUGE_START), counter(view, PKTGEN_GAUGE_END)};
 	/* What is received first: then a frame is never received before it was sent. */
 	state->now = (struct moment){
 	        .tsc = now_tsc,
@@ -85,24 +86,6 @@ lost(const struct state *state)
 	return state->now.sent > unique ? state->now.sent - unique : 0;
 }
 
-static double
-span_s(const struct state *state, uint64_t from_tsc, uint64_t to_tsc)
-{
-	return from_tsc == 0 || to_tsc <= from_tsc ? 0 : (double)(to_tsc - from_tsc) / (double)state->tsc_hz;
-}
-
-static double
-seconds(const struct state *state)
-{
-	return span_s(state, state->start_tsc, state->end_tsc != 0 ? state->end_tsc : state->now.tsc);
-}
-
-static double
-mega(uint64_t cnt, double span)
-{
-	return span > 0 ? (double)cnt / span / 1e6 : 0;
-}
-
 static void
 live(const void *opaque, FILE *stream, double elapsed_s)
 {
@@ -110,17 +93,18 @@ live(const void *opaque, FILE *stream, double elapsed_s)
 	const struct moment *now = &state->now, *before = &state->before;
 	struct bh_hist_snapshot since;
 	char p50[24], p99[24], max[24];
-	if (state->start_tsc == 0) {
+	if (state->span.start_tsc == 0) {
 		fprintf(stream, "%6.1f s  opening the ports", elapsed_s);
 		return;
 	}
-	double interval_s = span_s(state, BH_MAX(before->tsc, state->start_tsc), now->tsc);
+	double interval_s = bh_span_between_s(&state->span, BH_MAX(before->tsc, state->span.start_tsc), now->tsc);
 	bh_hist_since(&now->latency, &before->latency, &since);
 	fprintf(stream, "%6.1f s  sent %7.3f  received %7.3f Mpps  missing %lu  p50 %s  p99 %s  max %s", elapsed_s,
-	        mega(now->sent - before->sent, interval_s), mega(now->received - before->received, interval_s),
-	        now->missing, bh_latency_text(p50, sizeof(p50), &since, 50, state->tsc_hz),
-	        bh_latency_text(p99, sizeof(p99), &since, 99, state->tsc_hz),
-	        bh_time_text(max, sizeof(max), bh_tsc_as_ns((double)since.max, state->tsc_hz)));
+	        bh_span_rate_m(now->sent - before->sent, interval_s),
+	        bh_span_rate_m(now->received - before->received, interval_s), now->missing,
+	        bh_latency_text(p50, sizeof(p50), &since, 50, state->span.tsc_hz),
+	        bh_latency_text(p99, sizeof(p99), &since, 99, state->span.tsc_hz),
+	        bh_time_text(max, sizeof(max), bh_tsc_as_ns((double)since.max, state->span.tsc_hz)));
 	if (now->corrupt != 0)
 		fprintf(stream, "  CORRUPT %lu", now->corrupt);
 }
@@ -154,14 +138,14 @@ table(const void *opaque, FILE *stream)
 	const struct state *state = opaque;
 	const struct moment *now = &state->now;
 	char size[32];
-	double span = seconds(state);
+	double span = bh_span_s(&state->span, state->now.tsc);
 	sizes_text(&state->config, size, sizeof(size));
 	fprintf(stream, "%s to %s%s, %s, %u flow%s, bursts of %u, %.2f s\n", state->config.tx, state->config.rx,
 	        state->config.connect ? " through a cross-connect on the same core" : "", size, state->config.flow_cnt,
 	        state->config.flow_cnt == 1 ? "" : "s", state->config.burst_cnt, span);
-	fprintf(stream, "  sent            %lu (%.3f Mpps)\n", now->sent, mega(now->sent, span));
-	fprintf(stream, "  received        %lu (%.3f Mpps, %.3f Gb/s)\n", now->received, mega(now->received, span),
-	        span > 0 ? (double)now->bytes * 8 / span / 1e9 : 0);
+	fprintf(stream, "  sent            %lu (%.3f Mpps)\n", now->sent, bh_span_rate_m(now->sent, span));
+	fprintf(stream, "  received        %lu (%.3f Mpps, %.3f Gb/s)\n", now->received,
+	        bh_span_rate_m(now->received, span), span > 0 ? (double)now->bytes * 8 / span / 1e9 : 0);
 	fprintf(stream, "  lost            %lu\n", lost(state));
 	if (now->behind != 0)
 		fprintf(stream, "  never sent      %lu: the schedule could not be kept\n", now->behind);
@@ -169,7 +153,7 @@ table(const void *opaque, FILE *stream)
 	        now->duplicates, now->corrupt, now->foreign);
 	table_drops(state, stream);
 	if (now->latency.count != 0)
-		bh_latency_table(stream, &now->latency, state->tsc_hz);
+		bh_latency_table(stream, &now->latency, state->span.tsc_hz);
 }
 
 static json_t *
@@ -177,18 +161,18 @@ json(const void *opaque)
 {
 	const struct state *state = opaque;
 	const struct moment *now = &state->now;
-	double span = seconds(state);
+	double span = bh_span_s(&state->span, state->now.tsc);
 	json_t *app = json_pack("{s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "seconds", span, "sent",
 	                        (json_int_t)now->sent, "received", (json_int_t)now->received, "received_bytes",
 	                        (json_int_t)now->bytes, "lost", (json_int_t)lost(state), "reordered",
 	                        (json_int_t)now->reordered, "duplicates", (json_int_t)now->duplicates, "corrupt",
 	                        (json_int_t)now->corrupt, "foreign", (json_int_t)now->foreign, "never_sent",
 	                        (json_int_t)now->behind, "drop_ring_full", (json_int_t)now->ring_full);
-	json_object_set_new(app, "sent_mpps", json_real(mega(now->sent, span)));
-	json_object_set_new(app, "received_mpps", json_real(mega(now->received, span)));
-	json_object_set_new(app, "latency_ns", bh_latency_json(&now->latency, state->tsc_hz));
+	json_object_set_new(app, "sent_mpps", json_real(bh_span_rate_m(now->sent, span)));
+	json_object_set_new(app, "received_mpps", json_real(bh_span_rate_m(now->received, span)));
+	json_object_set_new(app, "latency_ns", bh_latency_json(&now->latency, state->span.tsc_hz));
 	json_object_set_new(app, "latency_histogram",
-	                    json_pack("{s:I, s:o}", "tsc_hz", (json_int_t)state->tsc_hz, "bins",
+	                    json_pack("{s:I, s:o}", "tsc_hz", (json_int_t)state->span.tsc_hz, "bins",
 	                              bh_latency_bins_json(&now->latency)));
 	return app;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "apps/span.h"
 #include "apps/xconnect/config.h"
 #include "host/observe/ports.h"
 
@@ -54,70 +55,35 @@ struct moment {
 
 struct state {
 	struct xconnect_config config;
-	uint64_t tsc_hz;
-	uint64_t start_tsc, end_tsc; /* earliest start, latest end; 0: not begun; not ended */
+	struct bh_span span;
 	uint32_t port_cnt;
 	struct moment now, before;
 };
-
-/* The cores' span: from the first that began to the last that ended. */
-static void
-take_span(struct state *state, const struct bh_view *view)
-{
-	uint64_t start, end;
-	state->start_tsc = state->end_tsc = 0;
-	for (uint32_t i = 0; i < view->core_cnt; i++) {
-		(void)bh_view_counter_core(view, XCONNECT_GAUGE_START, i, &start);
-		(void)bh_view_counter_core(view, XCONNECT_GAUGE_END, i, &end);
-		if (start != 0 && (state->start_tsc == 0 || start < state->start_tsc))
-			state->start_tsc = start;
-		state->end_tsc = BH_MAX(state->end_tsc, end);
-	}
-}
 
 static void
 sample(void *opaque, const void *config, const struct bh_view *view, uint64_t now_tsc)
 {
 	struct state *state = opaque;
 	memcpy(&state->config, config, sizeof(state->config));
-	state->tsc_hz = view->tsc_hz;
 	state->port_cnt = memcmp(state->config.port[0], state->config.port[1], BH_NAME_BYTES) == 0 ? 1 : 2;
 	state->before = state->now;
 	state->now.tsc = now_tsc;
-	take_span(state, view);
+	bh_span_take(&state->span, view, XCONNECT_GAUGE_START, XCONNECT_GAUGE_END);
 	(void)bh_view_counter(view, XCONNECT_COUNTER_RING_FULL, &state->now.ring_full);
 	for (uint32_t i = 0; i < state->port_cnt; i++)
 		bh_port_sample_take(view, state->config.port[i], &state->now.port[i]);
-}
-
-static double
-per_second(uint64_t cnt, double seconds)
-{
-	return seconds > 0 ? (double)cnt / seconds : 0;
-}
-
-static double
-seconds_between(const struct state *state, uint64_t from_tsc, uint64_t to_tsc)
-{
-	return from_tsc == 0 || to_tsc <= from_tsc ? 0 : (double)(to_tsc - from_tsc) / (double)state->tsc_hz;
-}
-
-static double
-seconds(const struct state *state)
-{
-	return seconds_between(state, state->start_tsc, state->end_tsc != 0 ? state->end_tsc : state->now.tsc);
 }
 
 static void
 live(const void *opaque, FILE *stream, double elapsed_s)
 {
 	const struct state *state = opaque;
-	if (state->start_tsc == 0) {
+	if (state->span.start_tsc == 0) {
 		fprintf(stream, "%6.1f s  opening the ports", elapsed_s);
 		return;
 	}
-	uint64_t from_tsc = BH_MAX(state->before.tsc, state->start_tsc);
-	double interval_s = seconds_between(state, from_tsc, state->now.tsc);
+	uint64_t from_tsc = BH_MAX(state->before.tsc, state->span.start_tsc);
+	double interval_s = bh_span_between_s(&state->span, from_tsc, state->now.tsc);
 	uint64_t drops = state->now.ring_full;
 	fprintf(stream, "%6.1f s", elapsed_s);
 	for (uint32_t i = 0; i < state->port_cnt; i++) {
@@ -125,8 +91,8 @@ live(const void *opaque, FILE *stream, double elapsed_s)
 		bh_port_sample_since(&state->now.port[i], &state->before.port[i], &since);
 		drops += bh_port_sample_drops(&state->now.port[i]);
 		fprintf(stream, "  %s%s rx %.3f tx %.3f Mpps", state->config.port[i],
-		        state->now.port[i].link_up ? "" : " (link down)", per_second(since.rx_pkts, interval_s) / 1e6,
-		        per_second(since.tx_pkts, interval_s) / 1e6);
+		        state->now.port[i].link_up ? "" : " (link down)", bh_span_rate_m(since.rx_pkts, interval_s),
+		        bh_span_rate_m(since.tx_pkts, interval_s));
 	}
 	fprintf(stream, "  drops %lu", drops);
 }
@@ -135,10 +101,10 @@ static void
 table_port(const struct state *state, FILE *stream, uint32_t idx)
 {
 	const struct bh_port_sample *port = &state->now.port[idx];
-	double span_s = seconds(state);
+	double span_s = bh_span_s(&state->span, state->now.tsc);
 	fprintf(stream, "  %-14s  received %lu (%.3f Mpps), sent %lu (%.3f Mpps)\n", state->config.port[idx],
-	        port->rx_pkts, per_second(port->rx_pkts, span_s) / 1e6, port->tx_pkts,
-	        per_second(port->tx_pkts, span_s) / 1e6);
+	        port->rx_pkts, bh_span_rate_m(port->rx_pkts, span_s), port->tx_pkts,
+	        bh_span_rate_m(port->tx_pkts, span_s));
 	for (uint32_t i = 0; i < BH_DROP_CNT; i++) {
 		if (port->drop[i] != 0)
 			fprintf(stream, "  %-14s  dropped %lu: %s\n", "", port->drop[i],
@@ -153,7 +119,7 @@ table(const void *opaque, FILE *stream)
 {
 	const struct state *state = opaque;
 	fprintf(stream, "cross-connect, %s, bursts of %u, %.2f s\n", modes[state->config.mode], state->config.burst_cnt,
-	        seconds(state));
+	        bh_span_s(&state->span, state->now.tsc));
 	for (uint32_t i = 0; i < state->port_cnt; i++)
 		table_port(state, stream, i);
 	if (state->now.ring_full != 0)
@@ -186,8 +152,8 @@ json(const void *opaque)
 		                              "link_up", port->link_up, "drops", drops_json(port)));
 	}
 	return json_pack("{s:s, s:i, s:f, s:I, s:o}", "mode", modes[state->config.mode], "burst",
-	                 (int)state->config.burst_cnt, "seconds", seconds(state), "drop_ring_full",
-	                 (json_int_t)state->now.ring_full, "ports", ports);
+	                 (int)state->config.burst_cnt, "seconds", bh_span_s(&state->span, state->now.tsc),
+	                 "drop_ring_full", (json_int_t)state->now.ring_full, "ports", ports);
 }
 
 static const struct bh_hist_snapshot *
@@ -201,7 +167,7 @@ static uint64_t
 first_io_tsc(const void *opaque)
 {
 	const struct state *state = opaque;
-	return state->start_tsc;
+	return state->span.start_tsc;
 }
 
 static bool
