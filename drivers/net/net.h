@@ -28,8 +28,9 @@
 #include <bulkhead/port.h>
 #include <bulkhead/sched.h>
 
-#define BH_ETH_HEADER_BYTES 14u
-#define BH_VLAN_TAG_BYTES   4u
+#define BH_ETH_HEADER_BYTES       14u
+#define BH_VLAN_TAG_BYTES         4u
+#define BH_PORT_FRAME_EXTRA_BYTES (BH_ETH_HEADER_BYTES + 2 * BH_VLAN_TAG_BYTES) /* what a frame has beside its MTU */
 
 struct bh_port_filter {
 	bool promiscuous, all_multicast;

@@ -154,7 +154,7 @@ bh_queue_create(struct bh_port *port, uint32_t queue_idx)
 	queue->port = port;
 	queue->queue_idx = queue_idx;
 	queue->port_idx = port->port_idx;
-	queue->frame_bytes_max = (uint16_t)(port->info.mtu_bytes + BH_ETH_HEADER_BYTES + 2 * BH_VLAN_TAG_BYTES);
+	queue->frame_bytes_max = (uint16_t)(port->info.mtu_bytes + BH_PORT_FRAME_EXTRA_BYTES);
 	bursts_set(queue, idle_rx, idle_tx);
 	return port->driver->queue_init(queue);
 }

@@ -36,10 +36,11 @@
 #include <bulkhead/pkt.h>
 #include <bulkhead/types.h>
 
-#define BH_PORTS_MAX       8u
-#define BH_PORT_QUEUES_MAX 16u
-#define BH_PORT_MTU_MAX    9216u
-#define BH_MAC_BYTES       6u
+#define BH_PORTS_MAX           8u
+#define BH_PORT_QUEUES_MAX     16u
+#define BH_PORT_MTU_MAX        9216u
+#define BH_PORT_DATA_BYTES_MAX 10240u /* of a pool whose buffers hold the longest frame of any port */
+#define BH_MAC_BYTES           6u
 
 struct bh_port;
 
@@ -71,12 +72,13 @@ enum bh_drop_reason {
 const char *bh_drop_reason_name(enum bh_drop_reason reason);
 
 enum bh_port_features {
-	BH_PORT_RX_CSUM = 1u << 0,   /* the device checks TCP and UDP checksums */
-	BH_PORT_TX_CSUM = 1u << 1,   /* the device does BH_PKT_CSUM_PARTIAL; without it the port does it in software */
-	BH_PORT_RX_VLAN = 1u << 2,   /* tags are taken out (BH_PKT_VLAN); without it they stay in the data */
-	BH_PORT_TX_VLAN = 1u << 3,   /* tags are put in by the device; without it by the port */
-	BH_PORT_RSS = 1u << 4,       /* received frames are spread over the queues by flow */
-	BH_PORT_RX_CHAIN = 1u << 5,  /* frames longer than a buffer arrive as chains; without it they are dropped */
+	BH_PORT_RX_CSUM = 1u << 0, /* the device checks TCP and UDP checksums */
+	BH_PORT_TX_CSUM = 1u << 1, /* the device does BH_PKT_CSUM_PARTIAL; without it the port does it in software */
+	BH_PORT_RX_VLAN = 1u << 2, /* tags are taken out (BH_PKT_VLAN); without it they stay in the data */
+	BH_PORT_TX_VLAN = 1u << 3, /* tags are put in by the device; without it by the port */
+	BH_PORT_RSS = 1u << 4,     /* received frames are spread over the queues by flow */
+	BH_PORT_RX_CHAIN =
+	        1u << 5, /* frames longer than a buffer arrive as chains: where options.data_bytes asks for it */
 	BH_PORT_MULTICAST = 1u << 6, /* the multicast list filters; without it all multicast frames arrive */
 };
 
@@ -85,10 +87,11 @@ struct bh_port_options {
 	uint32_t queue_cnt; /* default: `queues` of [port NAME], 1 if missing */
 	uint32_t
 	        mtu_bytes; /* payload of Ethernet; default: `mtu` of [port NAME], 1500 if missing; at most BH_PORT_MTU_MAX */
-	uint32_t rx_entries;        /* buffers in the receive ring; a power of two, 32 .. 4096; default 256 */
-	uint32_t tx_entries;        /* likewise */
-	bool promiscuous;           /* take frames for other stations, too */
-	bool no_offload;            /* leave checksums and tags alone: BH_PKT_CSUM_* and BH_PKT_VLAN are not used */
+	uint32_t data_bytes; /* of the pools for its queues; default BH_PKT_DATA_BYTES. Decides on BH_PORT_RX_CHAIN */
+	uint32_t rx_entries; /* buffers in the receive ring; a power of two, 32 .. 4096; default 256 */
+	uint32_t tx_entries; /* likewise */
+	bool promiscuous;    /* take frames for other stations, too */
+	bool no_offload;     /* leave checksums and tags alone: BH_PKT_CSUM_* and BH_PKT_VLAN are not used */
 	uint64_t watch_interval_ns; /* how often the keeper looks at the device; default 100 ms */
 };
 

@@ -9,6 +9,7 @@
 #include <bulkhead/sched.h>
 
 #include "core/internal.h"
+#include "drivers/net/net.h"
 
 #define OPEN_TRIES     4u
 #define REST_NS_MAX    UINT64_C(5000000)
@@ -123,7 +124,8 @@ identity_check(unsigned idx)
 	sim_require(info->queue_cnt == BH_MIN(options->queue_cnt, card->pair_cnt));
 	sim_require(info->rx_entries == BH_MIN(options->rx_entries, card->queue_size));
 	sim_require(info->tx_entries == BH_MIN(options->tx_entries, card->queue_size));
-	sim_require(!(info->features & BH_PORT_RX_CHAIN) == !card->mergeable);
+	bool fits = options->mtu_bytes + BH_PORT_FRAME_EXTRA_BYTES <= options->data_bytes;
+	sim_require(!(info->features & BH_PORT_RX_CHAIN) == (fits || !card->mergeable));
 	sim_require(!(info->features & BH_PORT_TX_CSUM) == (!card->offload || options->no_offload));
 }
 

@@ -54,6 +54,7 @@ sizes_draw(struct nvme_random *random, struct sim_plan *plan)
 		np->pool.data_bytes = mtu + ETH_BYTES + (uint32_t)draw_below(random, 200);
 	}
 	options->mtu_bytes = mtu;
+	options->data_bytes = np->pool.data_bytes;
 	uint32_t rings = 2 * (options->rx_entries + (draw_chance(random, 2) ? options->tx_entries : 0));
 	np->pool.pkt_cnt = rings + NET_HOLD_MAX + NET_BURST_MAX + 160 + (uint32_t)draw_below(random, 200);
 }

@@ -33,17 +33,16 @@ give(struct virtio_port *port, uint32_t len)
 {
 	struct bh_virtq *vq = &port->ctrl.vq;
 	uint64_t addr = (uintptr_t)port->ctrl.memory;
-	uint16_t head = vq->free_id[vq->id_cnt - 1];
-	if (vq->packed) { /* the first is given last: with it the device has both (2.8.21) */
+	const uint16_t head = 0, second = 1; /* one command at a time */
+	if (vq->packed) {                    /* the first is given last: with it the device has both (2.8.21) */
 		struct virtq_packed_desc *first = &vq->ring[vq->avail_idx];
 		uint16_t first_flags = vq->avail_flags | VIRTQ_DESC_F_NEXT;
 		first->addr = addr;
-		bh_virtq_packed_skip(vq);
+		bh_virtq_packed_skip(vq, 1);
 		bh_virtq_packed_give(vq, addr + CTRL_ACK, 1, head, VIRTQ_DESC_F_WRITE);
 		bh_dma_wmb();
 		*(volatile uint64_t *)(void *)&first->len = bh_virtq_packed_word(len, head, first_flags);
 	} else {
-		uint16_t second = vq->free_id[vq->id_cnt - 2];
 		bh_virtq_split_desc(vq, head, addr, len, VIRTQ_DESC_F_NEXT, second);
 		bh_virtq_split_desc(vq, second, addr + CTRL_ACK, 1, VIRTQ_DESC_F_WRITE, 0);
 		bh_virtq_split_avail(vq, head);

@@ -9,7 +9,7 @@
 #define FEATURES_WANTED                                                                                                \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM | VIRTIO_F_RING_PACKED |              \
 	 VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX |                       \
-	 VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_MAC_ADDR)
+	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_MAC_ADDR)
 #define FEATURES_OFFLOAD (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM)
 #define FEATURES_QUEUES  (VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS)
 
@@ -31,6 +31,9 @@ features_wanted(const struct bh_port *port)
 		wanted |= FEATURES_OFFLOAD;
 	if (port->options.queue_cnt > 1)
 		wanted |= FEATURES_QUEUES;
+	/* Where each frame fits into a buffer there is nothing to merge, and nothing to look for in its header. */
+	if (port->options.mtu_bytes + BH_PORT_FRAME_EXTRA_BYTES > port->options.data_bytes)
+		wanted |= VIRTIO_NET_F_MRG_RXBUF;
 	return wanted;
 }
 
@@ -318,18 +321,31 @@ virtio_close(struct bh_port *base)
 	bh_virtq_free(&port->ctrl.vq);
 }
 
-/* rx_data_bytes is the pool's: known when the queue is started. */
+/*
+ * Where frames go in a buffer, whose size is known when the queue is started. With the header at the beginning of a line
+ * the frame's own headers are in that line, too: one line to fetch from the device's core instead of two.
+ */
+static void
+rx_room_set(struct virtio_queue *queue)
+{
+	const struct bh_pkt_pool *pool = queue->base.pool;
+	bool fits = pool->data_bytes >= queue->base.frame_bytes_max + VIRTIO_NET_HDR_BYTES;
+	uint32_t shift_bytes = fits ? VIRTIO_NET_HDR_BYTES : 0;
+	queue->rx_offset_bytes = pool->headroom_bytes + shift_bytes;
+	queue->rx_data_bytes = pool->data_bytes - shift_bytes;
+}
+
 static void
 split_fill(struct bh_port_queue *queue)
 {
-	virtio_queue_of(queue)->rx_data_bytes = queue->pool->data_bytes;
+	rx_room_set(virtio_queue_of(queue));
 	bh_virtio_split_fill(queue);
 }
 
 static void
 packed_fill(struct bh_port_queue *queue)
 {
-	virtio_queue_of(queue)->rx_data_bytes = queue->pool->data_bytes;
+	rx_room_set(virtio_queue_of(queue));
 	bh_virtio_packed_fill(queue);
 }
 

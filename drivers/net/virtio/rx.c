@@ -2,13 +2,13 @@
 /* Receive bursts over either ring. */
 #include "drivers/net/virtio/burst.h"
 
-#define HEADERS_AHEAD 4u
-
 BH_INLINE void
 rx_give(struct virtio_queue *queue, uint16_t id, struct bh_pkt *pkt, bool packed)
 {
 	struct bh_virtq *vq = &queue->rx;
-	pkt->data = pkt->buf + pkt->pool->headroom_bytes;
+	if (BH_UNLIKELY(id != (vq->avail_idx & vq->mask)))
+		vq->in_order = false;
+	pkt->data = pkt->buf + queue->rx_offset_bytes;
 	uint64_t addr = (uintptr_t)pkt->data - VIRTIO_NET_HDR_BYTES;
 	uint32_t len = queue->rx_data_bytes + VIRTIO_NET_HDR_BYTES;
 	vq->slot[id] = pkt;
@@ -62,6 +62,21 @@ rx_length_is_bad(struct virtio_queue *queue, struct bh_pkt *pkt, uint32_t len)
 	return true;
 }
 
+/* What a header that is not all zero says of the frame. Return: false: dropped and counted. */
+static bool
+rx_header_is_good(struct virtio_queue *queue, struct bh_pkt *pkt)
+{
+	const uint8_t *header = pkt->data - VIRTIO_NET_HDR_BYTES;
+	const uint64_t word = *(const volatile virtq_used_word *)(const void *)header;
+	struct virtio_net_hdr copy;
+	__builtin_memcpy(&copy, &word, sizeof(word));
+	copy.csum_offset = ((const volatile struct virtio_net_hdr *)(const void *)header)->csum_offset;
+	if (bh_virtio_header_take(queue, &copy, pkt))
+		return true;
+	bh_port_drop(&queue->base, pkt, BH_DROP_RX_BAD_HEADER);
+	return false;
+}
+
 /* One frame in one buffer. Return: false: dropped and counted. */
 BH_INLINE bool
 rx_single(struct virtio_queue *queue, struct bh_pkt *pkt, uint32_t len, uint64_t now_tsc)
@@ -78,16 +93,8 @@ rx_single(struct virtio_queue *queue, struct bh_pkt *pkt, uint32_t len, uint64_t
 	pkt->seg_cnt = 1;
 	pkt->port_idx = queue->base.port_idx;
 	pkt->rx_tsc = now_tsc;
-	uint64_t word = *(const volatile virtq_used_word *)(const void *)header;
-	if (BH_LIKELY((uint16_t)word == 0)) /* flags and gso_type */
-		return true;
-	struct virtio_net_hdr copy;
-	__builtin_memcpy(&copy, &word, sizeof(word));
-	copy.csum_offset = ((const volatile struct virtio_net_hdr *)header)->csum_offset;
-	if (bh_virtio_header_take(queue, &copy, pkt))
-		return true;
-	bh_port_drop(&queue->base, pkt, BH_DROP_RX_BAD_HEADER);
-	return false;
+	return BH_LIKELY(*(const volatile uint16_t *)(const void *)header == 0) || /* flags and gso_type */
+	       rx_header_is_good(queue, pkt);
 }
 
 /*
@@ -139,108 +146,146 @@ pieces_are_bad(struct virtio_queue *queue, uint16_t piece_cnt)
 	return piece_cnt == 0 || piece_cnt > BH_PKT_SEGS_MAX || piece_cnt > queue->rx.size;
 }
 
-/* The fields of a plain received frame, in three stores: flags to csum_offset; hash, seg_cnt and port_idx. */
+/*
+ * The usual case: frames of one buffer each, in the ring's order. Three passes over a run of entries that does not wrap,
+ * each with few things to keep in registers: what the device used, while the headers are fetched from the device's core;
+ * new buffers in their place; then the headers, and the packets' fields.
+ */
+
+/* Return: how many entries from the next on are used, of the buffers that they have to be of, with a length that can be. */
+BH_INLINE uint32_t
+rx_scan(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, bool packed, bool mergeable,
+        uint64_t *bytes)
+{
+	const struct bh_virtq *const vq = &queue->rx;
+	const uint32_t at = vq->used_idx & vq->mask;
+	struct bh_pkt *const *const slot = vq->slot + at;
+	const volatile virtq_used_word *const used =
+	        packed ? NULL : (const volatile virtq_used_word *)(uintptr_t)vq->used->ring + at;
+	const volatile struct bh_virtq_desc_words *const desc = packed ? bh_virtq_desc_at(vq, at, true) : NULL;
+	const uint32_t expected = at | (packed && vq->used_wrap ? BH_VIRTQ_PACKED_USED : 0);
+	const uint32_t over_max =
+	        BH_MIN((uint32_t)queue->base.frame_bytes_max, queue->rx_data_bytes) - BH_ETH_HEADER_BYTES;
+	uint64_t sum = 0;
+	uint32_t i;
+	for (i = 0; i < cnt; i++) {
+		const uint64_t word = packed ? desc[i].word : used[i];
+		const uint32_t len = packed ? (uint32_t)word : (uint32_t)(word >> 32);
+		const uint32_t seen = packed ? (uint32_t)(word >> 32) & BH_VIRTQ_PACKED_SEEN : (uint32_t)word;
+		const uint32_t over = len - (VIRTIO_NET_HDR_BYTES + BH_ETH_HEADER_BYTES);
+		if (BH_UNLIKELY(seen != expected + i))
+			break;
+		if (BH_UNLIKELY(over > over_max))
+			break;
+		struct bh_pkt *const pkt = slot[i];
+		bh_prefetch_read(pkt->data - VIRTIO_NET_HDR_BYTES);
+		if (mergeable) {
+			bh_dma_rmb();
+			if (BH_UNLIKELY(bh_virtio_pieces_of(queue, pkt) != 1))
+				break;
+		}
+		pkt->len_bytes = over + BH_ETH_HEADER_BYTES;
+		out_pkts[i] = pkt;
+		sum += over;
+	}
+	bh_dma_rmb();
+	*bytes += sum + (uint64_t)i * BH_ETH_HEADER_BYTES;
+	return i;
+}
+
+/* New buffers for the next cnt entries, from the top of the pool's stack, which holds as many. */
+BH_INLINE void
+rx_refill(struct virtio_queue *queue, uint32_t cnt, bool packed)
+{
+	struct bh_virtq *const vq = &queue->rx;
+	struct bh_pkt_pool *const pool = queue->base.pool;
+	const uint32_t at = vq->used_idx & vq->mask;
+	struct bh_pkt **const slot = vq->slot + at;
+	struct bh_pkt *const *const fresh = pool->free + (pool->free_cnt -= cnt);
+	struct bh_virtq_desc_words *const desc = bh_virtq_desc_at(vq, at, packed);
+	const uint64_t offset_bytes = queue->rx_offset_bytes;
+	uint64_t word = bh_virtq_packed_word(queue->rx_data_bytes + VIRTIO_NET_HDR_BYTES, (uint16_t)at,
+	                                     vq->avail_flags | VIRTQ_DESC_F_WRITE);
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct bh_pkt *const pkt = fresh[i];
+		uint8_t *const data = pkt->buf + offset_bytes;
+		slot[i] = pkt;
+		pkt->data = data;
+		desc[i].addr = (uintptr_t)data - VIRTIO_NET_HDR_BYTES;
+		if (packed) {
+			bh_dma_wmb();
+			*(volatile uint64_t *)&desc[i].word = word;
+			word += (uint64_t)1 << 32; /* the identifier */
+		}
+	}
+	used_skip(vq, (uint16_t)cnt, packed);
+	if (packed)
+		bh_virtq_packed_skip(vq, (uint16_t)cnt);
+	else
+		vq->avail_idx = (uint16_t)(vq->avail_idx + cnt); /* the entries say what they said before */
+}
+
+/* The fields of a received frame, in words: flags to csum_offset; hash, seg_cnt and port_idx. */
 _Static_assert(offsetof(struct bh_pkt, csum_offset) + 2 - offsetof(struct bh_pkt, flags) == 8 &&
                        offsetof(struct bh_pkt, port_idx) + 2 - offsetof(struct bh_pkt, hash) == 8,
                "written as words");
 
-BH_INLINE void
-rx_plain_fields(struct bh_pkt *pkt, uint32_t frame_bytes, uint64_t port_word, uint64_t now_tsc)
+/* The header of pkts[at] asks for something: taken in, or the frame is dropped, and the others close up. */
+static uint32_t
+rx_header_odd(struct virtio_queue *queue, struct bh_pkt **pkts, uint32_t at, uint32_t cnt, uint64_t *bytes)
 {
-	pkt->len_bytes = frame_bytes;
-	__builtin_memset(&pkt->flags, 0, 8);
-	__builtin_memcpy(&pkt->hash, &port_word, 8);
-	pkt->rx_tsc = now_tsc;
+	uint32_t frame_bytes = pkts[at]->len_bytes;
+	if (rx_header_is_good(queue, pkts[at]))
+		return 1;
+	*bytes -= frame_bytes;
+	for (; at + 1 < cnt; at++)
+		pkts[at] = pkts[at + 1];
+	return 0;
 }
 
-/*
- * The usual case, with everything that the compiler would have to load again after each store kept in locals: frames of
- * one buffer without any offload, replaced from the top of the pool's stack. It ends before the first entry that is
- * anything else.
- * Return: how many frames it took.
- */
+/* Return: how many of the frames are left: one whose header contradicts it is dropped. */
+BH_INLINE uint32_t
+rx_headers(struct virtio_queue *queue, struct bh_pkt **pkts, uint32_t cnt, uint64_t now_tsc, uint64_t *bytes)
+{
+	const uint64_t port_word = (uint64_t)1 << 32 | (uint64_t)queue->base.port_idx << 48;
+	uint32_t i = 0;
+	while (i < cnt) {
+		struct bh_pkt *const pkt = pkts[i];
+		const uint8_t *const header = pkt->data - VIRTIO_NET_HDR_BYTES;
+		__builtin_memset(&pkt->flags, 0, 8);
+		__builtin_memcpy(&pkt->hash, &port_word, 8);
+		pkt->rx_tsc = now_tsc;
+		i++;
+		if (BH_LIKELY(*(const volatile uint16_t *)(const void *)header == 0)) /* flags and gso_type */
+			continue;
+		uint32_t kept = rx_header_odd(queue, pkts, i - 1, cnt, bytes);
+		i -= 1 - kept;
+		cnt -= 1 - kept;
+	}
+	return cnt;
+}
+
+/* Return: frames; out_entry_cnt: how many entries of the ring that was. */
 BH_INLINE uint32_t
 rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, uint64_t now_tsc, bool packed,
-        uint64_t *bytes)
+        uint64_t *bytes, uint32_t *out_entry_cnt)
 {
 	struct bh_virtq *const vq = &queue->rx;
-	struct bh_pkt_pool *const pool = queue->base.pool;
-	struct bh_pkt **const slot = vq->slot;
-	struct bh_pkt **top = pool->free + pool->free_cnt;
-	struct virtq_desc *const desc = vq->desc;
-	struct virtq_packed_desc *const ring = vq->ring;
-	const volatile virtq_used_word *const used =
-	        packed ? NULL : (const volatile virtq_used_word *)(uintptr_t)vq->used->ring;
-	uint16_t *const avail_ring = packed ? NULL : vq->avail->ring;
-	const uint32_t size = vq->size, mask = vq->mask, headroom_bytes = pool->headroom_bytes;
-	const uint32_t longest = BH_MIN((uint32_t)queue->base.frame_bytes_max, queue->rx_data_bytes);
-	const uint32_t give_bytes = queue->rx_data_bytes + VIRTIO_NET_HDR_BYTES;
-	const uint16_t merge_mask = queue->mergeable ? 0xffff : 0;
-	const uint64_t port_word = (uint64_t)1 << 32 | (uint64_t)queue->base.port_idx << 48;
-	uint32_t used_idx = vq->used_idx, avail_idx = vq->avail_idx, i;
-	uint16_t avail_flags = vq->avail_flags, used_wrap = vq->used_wrap;
-	uint64_t sum = 0;
-	cnt = BH_MIN(cnt, pool->free_cnt);
-	for (i = 0; i < cnt; i++) {
-		/*
-		 * The header of a later frame is on its way from the device's core while we look at this one. Only of
-		 * frames that are there: the lines behind them are being written. A packed ring does not say how many are.
-		 */
-		if (!packed && i + HEADERS_AHEAD < cnt) {
-			const struct bh_pkt *const later =
-			        slot[(uint32_t)used[(used_idx + HEADERS_AHEAD) & mask] & mask];
-			if (BH_LIKELY(later != NULL))
-				bh_prefetch_read(later->data - VIRTIO_NET_HDR_BYTES);
-		}
-		struct virtq_packed_desc *const at = packed ? &ring[used_idx] : NULL;
-		uint64_t word = packed ? *(volatile uint64_t *)(void *)&at->len : used[used_idx & mask];
-		const uint16_t used_flags = used_wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
-		if (packed && ((uint16_t)(word >> 48) & (VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED)) != used_flags)
-			break;
-		bh_dma_rmb();
-		const uint32_t id = packed ? (uint32_t)(word >> 32) & 0xffff : (uint32_t)word;
-		const uint32_t len = packed ? (uint32_t)word : (uint32_t)(word >> 32);
-		struct bh_pkt *const pkt = BH_LIKELY(id < size) ? slot[id] : NULL;
-		if (BH_UNLIKELY(pkt == NULL))
-			break;
-		const uint8_t *const header = pkt->data - VIRTIO_NET_HDR_BYTES;
-		const uint16_t odd = *(const volatile uint16_t *)(const void *)header |
-		                     ((*(const volatile uint16_t *)(const void *)(header + 10) ^ 1) & merge_mask);
-		const uint32_t over = len - (VIRTIO_NET_HDR_BYTES + BH_ETH_HEADER_BYTES);
-		if (BH_UNLIKELY(odd != 0 || over > longest - BH_ETH_HEADER_BYTES))
-			break;
-		struct bh_pkt *const fresh = *--top;
-		uint8_t *const data = fresh->buf + headroom_bytes;
-		fresh->data = data;
-		slot[id] = fresh;
-		if (packed) {
-			struct virtq_packed_desc *const give = &ring[avail_idx];
-			give->addr = (uintptr_t)data - VIRTIO_NET_HDR_BYTES;
-			bh_dma_wmb();
-			*(volatile uint64_t *)(void *)&give->len =
-			        bh_virtq_packed_word(give_bytes, (uint16_t)id, avail_flags | VIRTQ_DESC_F_WRITE);
-			avail_idx = (avail_idx + 1) & mask;
-			if (avail_idx == 0)
-				avail_flags ^= VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED;
-			used_idx = (used_idx + 1) & mask;
-			if (used_idx == 0)
-				used_wrap ^= 1;
-		} else {
-			desc[id].addr = (uintptr_t)data - VIRTIO_NET_HDR_BYTES;
-			avail_ring[avail_idx++ & mask] = (uint16_t)id;
-			used_idx++;
-		}
-		rx_plain_fields(pkt, over + BH_ETH_HEADER_BYTES, port_word, now_tsc);
-		sum += over;
-		out_pkts[i] = pkt;
-	}
-	pool->free_cnt -= i;
-	vq->used_idx = (uint16_t)used_idx;
-	vq->avail_idx = (uint16_t)avail_idx;
-	vq->avail_flags = avail_flags;
-	vq->used_wrap = used_wrap;
-	*bytes = sum + (uint64_t)i * BH_ETH_HEADER_BYTES;
-	return i;
+	uint32_t taken = 0, entry_cnt = 0, run, got;
+	*out_entry_cnt = 0;
+	if (BH_UNLIKELY(!vq->in_order || vq->filled < vq->size))
+		return 0;
+	do {
+		run = BH_MIN(cnt - entry_cnt, (uint32_t)vq->size - (vq->used_idx & vq->mask));
+		run = BH_MIN(run, queue->base.pool->free_cnt);
+		got = BH_UNLIKELY(queue->mergeable) ? rx_scan(queue, out_pkts + taken, run, packed, true, bytes)
+		                                    : rx_scan(queue, out_pkts + taken, run, packed, false, bytes);
+		rx_refill(queue, got, packed);
+		taken += rx_headers(queue, out_pkts + taken, got, now_tsc, bytes);
+		entry_cnt += got;
+	} while (got == run && entry_cnt < cnt && run > 0);
+	*out_entry_cnt = entry_cnt;
+	return taken;
 }
 
 BH_INLINE uint32_t
@@ -251,7 +296,7 @@ rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, boo
 	struct bh_pkt *fresh[BH_PKT_BURST_MAX];
 	struct virtq_used_elem elem;
 	uint16_t ready = packed ? 0 : bh_virtq_split_ready(vq);
-	uint32_t taken = 0, fresh_idx = 0, fresh_cnt;
+	uint32_t taken, entry_cnt, fresh_idx = 0, fresh_cnt;
 	uint64_t bytes = 0, now_tsc;
 
 	if (BH_UNLIKELY(vq->filled < vq->size))
@@ -265,8 +310,9 @@ rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, boo
 	cnt = BH_MIN(cnt, BH_PKT_BURST_MAX);
 	cnt = BH_MIN(cnt, packed ? (uint32_t)vq->size : (uint32_t)ready);
 	now_tsc = bh_clock_now_tsc();
-	taken = rx_fast(queue, out_pkts, cnt, now_tsc, packed, &bytes);
-	ready = packed ? ready : (uint16_t)(ready - taken);
+	taken = rx_fast(queue, out_pkts, cnt, now_tsc, packed, &bytes, &entry_cnt);
+	cnt -= entry_cnt - taken; /* dropped ones */
+	ready = packed ? ready : (uint16_t)(ready - entry_cnt);
 	if (BH_LIKELY(taken == cnt || !used_at(vq, 0, ready, packed, &elem))) {
 		rx_publish(queue, packed);
 		bh_counter_add(base->rx_pkts, taken);

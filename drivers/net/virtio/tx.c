@@ -2,65 +2,61 @@
 /* Transmit bursts over either ring, and the end of both queues. */
 #include "drivers/net/virtio/burst.h"
 
-static void
-tx_put_chain(struct bh_virtq *vq, uint16_t id)
-{
-	uint16_t cnt = vq->chain_cnt[id];
-	vq->chain_cnt[id] = 1; /* as of every identifier that heads no chain */
-	vq->free_cnt = (uint16_t)(vq->free_cnt + cnt);
-	vq->free_id[vq->id_cnt++] = id;
-	if (vq->packed) /* one identifier for the whole chain */
-		return;
-	for (; cnt > 1; cnt--) {
-		id = vq->next_id[id];
-		vq->free_id[vq->id_cnt++] = id;
-	}
-}
-
 /*
- * The usual case of it: single descriptors, packets of the queue's own pool. It ends before the first that is anything
- * else.
+ * The usual case of what is taken back: entries in the ring's order, single descriptors, packets of the queue's own
+ * pool. A run of at most cnt that does not wrap; it ends before the first that is anything else.
+ * Return: how many.
  */
-BH_INLINE void
-reclaim_fast(struct virtio_queue *queue, uint32_t ready, bool packed)
+BH_INLINE uint32_t
+reclaim_run(struct virtio_queue *queue, uint32_t cnt, bool packed)
 {
 	struct bh_virtq *const vq = &queue->tx;
 	struct bh_pkt_pool *const pool = queue->base.pool;
-	struct bh_pkt **const slot = vq->slot, **top = pool->free + pool->free_cnt;
-	const uint32_t room = pool->pkt_cnt - pool->free_cnt;
-	const uint32_t most = packed ? room : BH_MIN(room, ready);
-	struct virtq_packed_desc *const ring = vq->ring;
+	const uint32_t at = vq->used_idx & vq->mask, id = vq->done_idx & vq->mask;
+	struct bh_pkt **const slot = vq->slot + id, **const top = pool->free + pool->free_cnt;
 	const volatile virtq_used_word *const used =
-	        packed ? NULL : (const volatile virtq_used_word *)(uintptr_t)vq->used->ring;
-	uint16_t *ids = vq->free_id + vq->id_cnt;
-	const uint16_t *const chain_cnt = vq->chain_cnt;
-	const uint32_t size = vq->size, mask = vq->mask;
-	uint32_t used_idx = vq->used_idx, i;
-	uint16_t used_wrap = vq->used_wrap;
-	for (i = 0; i < most; i++) {
-		uint64_t word = packed ? *(volatile uint64_t *)(void *)&ring[used_idx].len : used[used_idx & mask];
-		const uint16_t used_flags = used_wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
-		if (packed && ((uint16_t)(word >> 48) & (VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED)) != used_flags)
+	        packed ? NULL : (const volatile virtq_used_word *)(uintptr_t)vq->used->ring + at;
+	const volatile struct bh_virtq_desc_words *const desc = packed ? bh_virtq_desc_at(vq, at, true) : NULL;
+	const uint32_t expected = id | (packed && vq->used_wrap ? BH_VIRTQ_PACKED_USED : 0);
+	uint32_t i;
+	for (i = 0; i < cnt; i++) {
+		const uint32_t seen =
+		        packed ? (uint32_t)(desc[i].word >> 32) & BH_VIRTQ_PACKED_SEEN : (uint32_t)used[i];
+		struct bh_pkt *const pkt = slot[i];
+		if (BH_UNLIKELY(seen != expected + i))
 			break;
-		bh_dma_rmb();
-		const uint32_t id = packed ? (uint32_t)(word >> 32) & 0xffff : (uint32_t)word;
-		struct bh_pkt *const pkt = BH_LIKELY(id < size) ? slot[id] : NULL;
-		if (BH_UNLIKELY(pkt == NULL || chain_cnt[id] != 1 || pkt->pool != pool))
+		if (BH_UNLIKELY(pkt->pool != pool))
 			break;
-		slot[id] = NULL;
-		*ids++ = (uint16_t)id;
-		*top++ = pkt;
-		used_idx++;
-		if (packed && used_idx == size) {
-			used_idx = 0;
-			used_wrap ^= 1;
-		}
+		slot[i] = NULL;
+		top[i] = pkt;
 	}
-	pool->free_cnt = (uint32_t)(top - pool->free);
-	vq->id_cnt = (uint16_t)(ids - vq->free_id);
+	bh_dma_rmb();
+	pool->free_cnt += i;
+	used_skip(vq, (uint16_t)i, packed);
+	vq->done_idx = (uint16_t)(vq->done_idx + i);
 	vq->free_cnt = (uint16_t)(vq->free_cnt + i);
-	vq->used_idx = (uint16_t)used_idx;
-	vq->used_wrap = used_wrap;
+	return i;
+}
+
+/* Return: how many entries it took back. */
+BH_INLINE uint16_t
+reclaim_fast(struct virtio_queue *queue, uint16_t ready, bool packed)
+{
+	struct bh_virtq *const vq = &queue->tx;
+	const struct bh_pkt_pool *const pool = queue->base.pool;
+	uint32_t taken = 0, run, got;
+	if (BH_UNLIKELY(pool == NULL || !vq->in_order || vq->chains != 0))
+		return 0;
+	do {
+		uint32_t id = vq->done_idx & vq->mask, at = packed ? id : vq->used_idx & vq->mask;
+		uint32_t held = (uint16_t)(vq->desc_idx - vq->done_idx);
+		run = BH_MIN(held, vq->size - BH_MAX(id, at));
+		run = packed ? run : BH_MIN(run, ready - taken);
+		run = BH_MIN(run, pool->pkt_cnt - pool->free_cnt);
+		got = reclaim_run(queue, run, packed);
+		taken += got;
+	} while (got == run && run > 0);
+	return (uint16_t)taken;
 }
 
 /* Take back what the device has sent. */
@@ -76,11 +72,8 @@ tx_reclaim(struct virtio_queue *queue, bool packed)
 		device_lies(queue);
 		return;
 	}
-	if (BH_LIKELY(queue->base.pool != NULL)) {
-		uint16_t before = vq->used_idx;
-		reclaim_fast(queue, ready, packed);
-		ready = packed ? ready : (uint16_t)(ready - (uint16_t)(vq->used_idx - before));
-	}
+	uint16_t fast_cnt = reclaim_fast(queue, ready, packed);
+	ready = packed ? ready : (uint16_t)(ready - fast_cnt);
 	while (used_at(vq, 0, ready, packed, &elem)) {
 		struct bh_pkt *pkt = BH_LIKELY(elem.id < vq->size) ? vq->slot[elem.id] : NULL;
 		if (BH_UNLIKELY(pkt == NULL)) {
@@ -88,16 +81,9 @@ tx_reclaim(struct virtio_queue *queue, bool packed)
 			device_lies(queue);
 			break;
 		}
-		uint16_t id = (uint16_t)elem.id;
-		vq->slot[id] = NULL;
-		used_skip(vq, packed ? vq->chain_cnt[id] : 1, packed);
+		used_skip(vq, packed ? vq->chain_cnt[elem.id] : 1, packed);
 		ready = packed ? ready : (uint16_t)(ready - 1);
-		if (BH_LIKELY(vq->chain_cnt[id] == 1)) {
-			vq->free_cnt++;
-			vq->free_id[vq->id_cnt++] = id;
-		} else {
-			tx_put_chain(vq, id);
-		}
+		bh_virtq_chain_done(vq, (uint16_t)elem.id);
 		done[done_cnt++] = pkt;
 		if (done_cnt == RECLAIM_BURST) {
 			bh_pkt_free_burst(queue->base.pool, done, done_cnt);
@@ -105,6 +91,21 @@ tx_reclaim(struct virtio_queue *queue, bool packed)
 		}
 	}
 	bh_pkt_free_burst(queue->base.pool, done, done_cnt);
+}
+
+/*
+ * A header that asks for nothing. That of a forwarded frame mostly is one already, and a line that is not written need
+ * not be fetched back by the device's core.
+ */
+BH_INLINE void
+header_clear(uint8_t *header)
+{
+	uint64_t first;
+	uint32_t last;
+	__builtin_memcpy(&first, header, 8);
+	__builtin_memcpy(&last, header + 8, 4);
+	if (BH_UNLIKELY((first | last) != 0))
+		__builtin_memset(header, 0, VIRTIO_NET_HDR_BYTES);
 }
 
 /* The header in front of the frame where there is headroom, else in the ring's own memory: then *out_apart is true. */
@@ -118,7 +119,7 @@ tx_header(struct virtio_queue *queue, const struct bh_pkt *pkt, uint16_t id, boo
 	if (BH_UNLIKELY(pkt->flags & BH_PKT_CSUM_PARTIAL))
 		bh_virtio_header_make(pkt, header);
 	else
-		__builtin_memset(header, 0, VIRTIO_NET_HDR_BYTES);
+		header_clear(header);
 	return header;
 }
 
@@ -127,7 +128,7 @@ static void
 tx_chain_split(struct virtio_queue *queue, struct bh_pkt *pkt)
 {
 	struct bh_virtq *vq = &queue->tx;
-	uint16_t head = vq->free_id[--vq->id_cnt], id = head, cnt = 1;
+	uint16_t head = bh_virtq_id_take(vq), id = head, cnt = 1;
 	bool apart;
 	uint8_t *header = tx_header(queue, pkt, head, &apart);
 	const struct bh_pkt *seg = pkt;
@@ -136,7 +137,7 @@ tx_chain_split(struct virtio_queue *queue, struct bh_pkt *pkt)
 	if (!apart)
 		seg = pkt->next;
 	for (; seg != NULL; seg = seg->next, cnt++) {
-		uint16_t next = vq->free_id[--vq->id_cnt];
+		uint16_t next = bh_virtq_id_take(vq);
 		bh_virtq_split_desc(vq, id, addr, len, VIRTQ_DESC_F_NEXT, next);
 		vq->next_id[id] = next;
 		id = next;
@@ -146,6 +147,7 @@ tx_chain_split(struct virtio_queue *queue, struct bh_pkt *pkt)
 	bh_virtq_split_desc(vq, id, addr, len, 0, 0);
 	vq->slot[head] = pkt;
 	vq->chain_cnt[head] = cnt;
+	vq->chains = (uint16_t)(vq->chains + (cnt > 1));
 	vq->free_cnt = (uint16_t)(vq->free_cnt - cnt);
 	bh_virtq_split_avail(vq, head);
 }
@@ -155,7 +157,7 @@ static void
 tx_chain_packed(struct virtio_queue *queue, struct bh_pkt *pkt)
 {
 	struct bh_virtq *vq = &queue->tx;
-	uint16_t id = vq->free_id[--vq->id_cnt], cnt = 1;
+	uint16_t id = bh_virtq_id_take(vq), cnt = 1;
 	bool apart;
 	uint8_t *header = tx_header(queue, pkt, id, &apart);
 	const struct bh_pkt *seg = apart ? pkt : pkt->next;
@@ -163,7 +165,7 @@ tx_chain_packed(struct virtio_queue *queue, struct bh_pkt *pkt)
 	uint16_t first_flags = vq->avail_flags | (seg != NULL ? VIRTQ_DESC_F_NEXT : 0);
 	uint32_t first_len = apart ? VIRTIO_NET_HDR_BYTES : VIRTIO_NET_HDR_BYTES + pkt->len_bytes;
 	first->addr = (uintptr_t)header;
-	bh_virtq_packed_skip(vq);
+	bh_virtq_packed_skip(vq, 1);
 	for (; seg != NULL; seg = seg->next, cnt++)
 		bh_virtq_packed_give(vq, (uintptr_t)seg->data, seg->len_bytes, id,
 		                     seg->next != NULL ? VIRTQ_DESC_F_NEXT : 0);
@@ -171,6 +173,8 @@ tx_chain_packed(struct virtio_queue *queue, struct bh_pkt *pkt)
 	*(volatile uint64_t *)(void *)&first->len = bh_virtq_packed_word(first_len, id, first_flags);
 	vq->slot[id] = pkt;
 	vq->chain_cnt[id] = cnt;
+	vq->chains = (uint16_t)(vq->chains + (cnt > 1));
+	vq->desc_idx = (uint16_t)(vq->desc_idx + cnt - 1); /* one identifier, but as many positions */
 	vq->free_cnt = (uint16_t)(vq->free_cnt - cnt);
 }
 
@@ -187,7 +191,7 @@ BH_INLINE void
 tx_one(struct virtio_queue *queue, struct bh_pkt *pkt, bool packed)
 {
 	struct bh_virtq *vq = &queue->tx;
-	uint16_t id = vq->free_id[--vq->id_cnt];
+	uint16_t id = bh_virtq_id_take(vq);
 	bool apart;
 	uint64_t addr = (uintptr_t)tx_header(queue, pkt, id, &apart);
 	vq->slot[id] = pkt;
@@ -201,56 +205,69 @@ tx_one(struct virtio_queue *queue, struct bh_pkt *pkt, bool packed)
 }
 
 /*
- * The usual case: plain frames of one piece with headroom, one descriptor each. It ends before the first that is anything
- * else, or when no descriptor is free.
+ * The usual case: plain frames of one piece with headroom, one descriptor each, the ring in order. A run of cnt
+ * descriptors that are free and do not wrap; it ends before the first frame that is anything else.
  * Return: how many frames it gave to the device.
  */
 BH_INLINE uint32_t
-tx_fast(struct virtio_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, bool packed, uint64_t *bytes)
+tx_run(struct virtio_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, bool packed, uint64_t *bytes)
 {
 	struct bh_virtq *const vq = &queue->tx;
-	struct bh_pkt **const slot = vq->slot;
-	const uint16_t *ids = vq->free_id + vq->id_cnt;
-	struct virtq_desc *const desc = vq->desc;
-	struct virtq_packed_desc *const ring = vq->ring;
-	uint16_t *const avail_ring = packed ? NULL : vq->avail->ring;
-	const uint32_t mask = vq->mask, over_max = queue->base.frame_bytes_max - BH_ETH_HEADER_BYTES;
-	uint32_t avail_idx = vq->avail_idx, i;
-	uint16_t avail_flags = vq->avail_flags;
+	const uint32_t id = vq->desc_idx & vq->mask;
+	struct bh_pkt **const slot = vq->slot + id;
+	struct bh_virtq_desc_words *const desc = bh_virtq_desc_at(vq, id, packed);
+	uint16_t *const avail = packed ? NULL : vq->avail->ring + (vq->avail_idx & vq->mask);
+	const uint32_t over_max = queue->base.frame_bytes_max - BH_ETH_HEADER_BYTES;
+	uint64_t word = packed ? bh_virtq_packed_word(VIRTIO_NET_HDR_BYTES, (uint16_t)id, vq->avail_flags)
+	                       : VIRTIO_NET_HDR_BYTES;
 	uint64_t sum = 0;
-	cnt = BH_MIN(cnt, (uint32_t)vq->free_cnt);
+	uint32_t i;
 	for (i = 0; i < cnt; i++) {
 		struct bh_pkt *const pkt = pkts[i];
 		uint8_t *const header = pkt->data - VIRTIO_NET_HDR_BYTES;
-		const uint32_t over = pkt->len_bytes - BH_ETH_HEADER_BYTES;
-		if (BH_UNLIKELY(over > over_max || pkt->next != NULL || header < pkt->buf ||
+		const uint32_t len = pkt->len_bytes;
+		if (BH_UNLIKELY(len - BH_ETH_HEADER_BYTES > over_max || pkt->next != NULL || header < pkt->buf ||
 		                (pkt->flags & (BH_PKT_CSUM_PARTIAL | BH_PKT_VLAN)) != 0))
 			break;
-		const uint16_t id = *--ids;
-		const uint32_t len = over + BH_ETH_HEADER_BYTES + VIRTIO_NET_HDR_BYTES;
-		__builtin_memset(header, 0, VIRTIO_NET_HDR_BYTES);
-		slot[id] = pkt;
+		header_clear(header);
+		slot[i] = pkt;
+		desc[i].addr = (uintptr_t)header;
 		if (packed) {
-			struct virtq_packed_desc *const give = &ring[avail_idx];
-			give->addr = (uintptr_t)header;
 			bh_dma_wmb();
-			*(volatile uint64_t *)(void *)&give->len = bh_virtq_packed_word(len, id, avail_flags);
-			avail_idx = (avail_idx + 1) & mask;
-			if (avail_idx == 0)
-				avail_flags ^= VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED;
+			*(volatile uint64_t *)&desc[i].word = word + len;
+			word += (uint64_t)1 << 32; /* the identifier */
 		} else {
-			desc[id].addr = (uintptr_t)header;
-			*(uint64_t *)(void *)&desc[id].len = len;
-			avail_ring[avail_idx++ & mask] = id;
+			desc[i].word = word + len;
+			if (BH_UNLIKELY(avail[i] != id + i))
+				avail[i] = (uint16_t)(id + i);
 		}
-		sum += over;
+		sum += len;
 	}
-	vq->id_cnt = (uint16_t)(vq->id_cnt - i);
+	vq->desc_idx = (uint16_t)(vq->desc_idx + i);
 	vq->free_cnt = (uint16_t)(vq->free_cnt - i);
-	vq->avail_idx = (uint16_t)avail_idx;
-	vq->avail_flags = avail_flags;
-	*bytes = sum + (uint64_t)i * BH_ETH_HEADER_BYTES;
+	if (packed)
+		bh_virtq_packed_skip(vq, (uint16_t)i);
+	else
+		vq->avail_idx = (uint16_t)(vq->avail_idx + i);
+	*bytes += sum;
 	return i;
+}
+
+BH_INLINE uint32_t
+tx_fast(struct virtio_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, bool packed, uint64_t *bytes)
+{
+	const struct bh_virtq *const vq = &queue->tx;
+	uint32_t sent = 0, run, got;
+	if (BH_UNLIKELY(!vq->in_order))
+		return 0;
+	do {
+		uint32_t id = vq->desc_idx & vq->mask, at = packed ? id : vq->avail_idx & vq->mask;
+		run = BH_MIN(cnt - sent, vq->size - BH_MAX(id, at));
+		run = BH_MIN(run, (uint32_t)vq->free_cnt);
+		got = tx_run(queue, pkts + sent, run, packed, bytes);
+		sent += got;
+	} while (got == run && sent < cnt && run > 0);
+	return sent;
 }
 
 BH_INLINE uint32_t

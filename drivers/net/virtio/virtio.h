@@ -44,7 +44,8 @@ struct virtio_queue {
 	struct bh_port_queue base;
 	struct bh_virtq rx BH_ALIGNED(64);
 	struct bh_virtq tx BH_ALIGNED(64);
-	uint32_t rx_data_bytes; /* room for a frame's part in each receive buffer */
+	uint32_t rx_data_bytes;   /* room for a frame's part in each receive buffer */
+	uint32_t rx_offset_bytes; /* where it begins in the buffer; the header is in front of it */
 	bool mergeable, offload;
 	uint32_t tx_features; /* BH_PORT_TX_CSUM */
 	uint8_t *tx_headers;  /* arena: a header per descriptor, for frames without headroom */

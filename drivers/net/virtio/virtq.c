@@ -82,11 +82,11 @@ bh_virtq_reset(struct bh_virtq *vq)
 	vq->avail_idx = vq->used_idx = vq->filled = 0;
 	vq->used_wrap = 1; /* 2.8.1: both wrap counters start at 1 */
 	vq->avail_flags = VIRTQ_PACKED_F_AVAIL;
-	vq->free_cnt = vq->id_cnt = vq->size;
-	for (uint16_t i = 0; vq->free_id != NULL && i < vq->size; i++) {
-		vq->free_id[i] = (uint16_t)(vq->size - 1 - i);
+	vq->free_cnt = vq->size;
+	vq->desc_idx = vq->done_idx = vq->chains = 0;
+	vq->in_order = true;
+	for (uint16_t i = 0; vq->chain_cnt != NULL && i < vq->size; i++)
 		vq->chain_cnt[i] = 1;
-	}
 	if (vq->packed) {
 		memset(vq->ring, 0, vq->size * sizeof(*vq->ring));
 		*vq->driver_event = (struct virtq_packed_event){.flags = VIRTQ_EVENT_FLAGS_DISABLE};
@@ -98,6 +98,55 @@ bh_virtq_reset(struct bh_virtq *vq)
 	memset(vq->avail, 0, 4 + 2 * (size_t)vq->size);
 	vq->avail->flags = VIRTQ_AVAIL_F_NO_INTERRUPT;
 	memset((void *)(uintptr_t)vq->used, 0, 4 + vq->size * sizeof(struct virtq_used_elem));
+}
+
+/*
+ * The stack of free identifiers, as the order ends. Of a split ring those that are not between the oldest descriptor and
+ * the next, with the chains' further ones; of a packed one a chain has only its first.
+ */
+static void
+order_end(struct bh_virtq *vq)
+{
+	uint16_t held = (uint16_t)(vq->desc_idx - vq->done_idx);
+	vq->id_cnt = 0;
+	for (uint16_t i = 0; i < vq->size; i++) {
+		uint16_t id = (uint16_t)(vq->done_idx + i) & vq->mask;
+		if (vq->packed ? vq->slot[id] == NULL : i >= held)
+			vq->free_id[vq->id_cnt++] = id;
+	}
+	vq->in_order = false;
+}
+
+static void
+ids_put(struct bh_virtq *vq, uint16_t id, uint16_t cnt)
+{
+	vq->free_id[vq->id_cnt++] = id;
+	if (vq->packed) /* one identifier for the whole chain */
+		return;
+	for (; cnt > 1; cnt--) {
+		id = vq->next_id[id];
+		vq->free_id[vq->id_cnt++] = id;
+	}
+}
+
+void
+bh_virtq_chain_done(struct bh_virtq *vq, uint16_t id)
+{
+	uint16_t cnt = vq->chain_cnt[id];
+	vq->chain_cnt[id] = 1; /* as of every identifier that heads no chain */
+	vq->chains = (uint16_t)(vq->chains - (cnt > 1));
+	vq->free_cnt = (uint16_t)(vq->free_cnt + cnt);
+	if (vq->in_order && id != (vq->done_idx & vq->mask))
+		order_end(vq);
+	vq->slot[id] = NULL;
+	if (vq->in_order)
+		vq->done_idx = (uint16_t)(vq->done_idx + cnt);
+	else
+		ids_put(vq, id, cnt);
+	if (!vq->in_order && vq->free_cnt == vq->size) {
+		vq->desc_idx = vq->done_idx = vq->avail_idx;
+		vq->in_order = true;
+	}
 }
 
 struct bh_virtq_addrs

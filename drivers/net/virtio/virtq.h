@@ -7,7 +7,13 @@
  * heap; of a used entry, identifier and length are read once and checked.
  *
  * A receive queue holds one packet per descriptor, always: for each one that the device used, another takes its place
- * at once, under the same identifier. So it needs no list of free descriptors. A transmit queue keeps a stack of them.
+ * at once, under the same identifier. So it needs no list of free descriptors.
+ *
+ * Order. Nearly all devices use buffers in the order in which they were given. As long as that is seen to be so
+ * (`in_order`), a descriptor's identifier is its position: a transmit queue needs no list of free identifiers, the
+ * available ring of a split queue says the same for ever and is not written again, and the bursts' quick halves know
+ * what comes next. The first entry out of order ends that: from then on free identifiers are on a stack, and each entry
+ * is looked up. A transmit queue that has become empty begins again.
  */
 #ifndef DRIVERS_NET_VIRTIO_VIRTQ_H
 #define DRIVERS_NET_VIRTIO_VIRTQ_H
@@ -31,7 +37,7 @@ struct bh_virtq {
 
 	/* Private. */
 	struct bh_pkt **slot; /* by identifier; NULL: not with the device */
-	uint16_t *free_id;    /* transmit: a stack of identifiers */
+	uint16_t *free_id;    /* transmit, not in order: a stack of identifiers */
 	uint16_t *chain_cnt;  /* transmit: descriptors of the chain that begins with this identifier; 1 if none does */
 	uint16_t *next_id;    /* transmit, split: the chain's next descriptor */
 	uint16_t size, mask;
@@ -39,11 +45,15 @@ struct bh_virtq {
 	uint16_t used_idx;    /* split: next used entry, not masked; packed: position */
 	uint16_t avail_flags; /* packed: VIRTQ_PACKED_F_* of a descriptor that is given now */
 	uint16_t used_wrap;   /* packed: 0 or 1 */
-	uint16_t id_cnt;      /* transmit: identifiers on the stack */
+	uint16_t id_cnt;      /* transmit, not in order: identifiers on the stack */
+	uint16_t desc_idx;    /* transmit, in order: the next descriptor to give, not masked */
+	uint16_t done_idx;    /* transmit, in order: the oldest that the device has, not masked */
 	uint16_t free_cnt;    /* transmit: descriptors that are free */
+	uint16_t chains;      /* transmit: frames of more than one descriptor that the device has */
 	uint16_t filled;      /* receive: identifiers [0, filled) have had their first packet */
 	uint16_t queue_idx;   /* the device's number of this queue */
 	bool packed;
+	bool in_order;              /* every used entry so far was of the oldest buffer */
 	volatile void *notify_addr; /* NULL: through the mailbox */
 	uint32_t notify_offset;     /* in the BAR of the notification structure */
 };
@@ -91,6 +101,43 @@ bh_virtq_wants_notify(const struct bh_virtq *vq)
 	return !(vq->used->flags & VIRTQ_USED_F_NO_NOTIFY);
 }
 
+/*
+ * A descriptor of either ring: an address, then a word: length, flags and next of a split one, length, identifier and
+ * flags of a packed one.
+ */
+struct bh_virtq_desc_words {
+	uint64_t addr, word;
+} __attribute__((may_alias));
+
+_Static_assert(sizeof(struct bh_virtq_desc_words) == sizeof(struct virtq_desc) &&
+                       sizeof(struct bh_virtq_desc_words) == sizeof(struct virtq_packed_desc),
+               "one shape");
+
+BH_INLINE struct bh_virtq_desc_words *
+bh_virtq_desc_at(const struct bh_virtq *vq, uint32_t position, bool packed)
+{
+	void *first = packed ? (void *)vq->ring : (void *)vq->desc;
+	return (struct bh_virtq_desc_words *)first + position;
+}
+
+/* What a used descriptor of a packed ring is known by, from bit 32 of its word on: the identifier, and both flags. */
+#define BH_VIRTQ_PACKED_USED ((VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED) << 16)
+#define BH_VIRTQ_PACKED_SEEN (BH_VIRTQ_PACKED_USED | 0xffffu)
+
+/* bh_virtq_id_take - a free identifier: the next descriptor's while in order. One must be free. Transmit. */
+BH_INLINE uint16_t
+bh_virtq_id_take(struct bh_virtq *vq)
+{
+	return BH_LIKELY(vq->in_order) ? (uint16_t)(vq->desc_idx++ & vq->mask) : vq->free_id[--vq->id_cnt];
+}
+
+/**
+ * bh_virtq_chain_done - the device has used the chain that begins with `id`: its descriptors and identifiers are free
+ *
+ * Where the order ends or begins again. Transmit.
+ */
+void bh_virtq_chain_done(struct bh_virtq *vq, uint16_t id);
+
 /* Split. */
 
 /* bh_virtq_split_publish - everything up to avail_idx is the device's. Orders: entries before the index (2.7.13.3). */
@@ -130,8 +177,9 @@ bh_virtq_split_desc(struct bh_virtq *vq, uint16_t id, uint64_t addr, uint32_t le
 BH_INLINE void
 bh_virtq_split_avail(struct bh_virtq *vq, uint16_t id)
 {
-	vq->avail->ring[vq->avail_idx & vq->mask] = id;
-	vq->avail_idx++;
+	uint16_t *entry = &vq->avail->ring[vq->avail_idx++ & vq->mask];
+	if (*entry != id) /* a line that is not written stays in the device's cache */
+		*entry = id;
 }
 
 /* Packed. */
@@ -170,13 +218,14 @@ bh_virtq_packed_word(uint32_t len, uint16_t id, uint16_t flags)
 	return len | (uint64_t)id << 32 | (uint64_t)flags << 48;
 }
 
-/* bh_virtq_packed_skip - the next position, whose descriptor is given later (the first of a chain) */
+/* bh_virtq_packed_skip - past cnt positions, whose descriptors were given or are given later (the first of a chain) */
 BH_INLINE void
-bh_virtq_packed_skip(struct bh_virtq *vq)
+bh_virtq_packed_skip(struct bh_virtq *vq, uint16_t cnt)
 {
-	vq->avail_idx = (vq->avail_idx + 1) & vq->mask;
-	if (vq->avail_idx == 0)
+	uint32_t position = vq->avail_idx + (uint32_t)cnt;
+	if (position >= vq->size)
 		vq->avail_flags ^= VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED;
+	vq->avail_idx = (uint16_t)(position & vq->mask);
 }
 
 /* bh_virtq_packed_give - one descriptor at the next position. Orders: its address before its flags (2.8.21). */
@@ -187,7 +236,7 @@ bh_virtq_packed_give(struct bh_virtq *vq, uint64_t addr, uint32_t len, uint16_t 
 	desc->addr = addr;
 	bh_dma_wmb();
 	*(volatile uint64_t *)(void *)&desc->len = bh_virtq_packed_word(len, id, flags | vq->avail_flags);
-	bh_virtq_packed_skip(vq);
+	bh_virtq_packed_skip(vq, 1);
 }
 
 #endif
