@@ -163,18 +163,20 @@ rx_scan(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, bool
 	const volatile virtq_used_word *const used =
 	        packed ? NULL : (const volatile virtq_used_word *)(uintptr_t)vq->used->ring + at;
 	const volatile struct bh_virtq_desc_words *const desc = packed ? bh_virtq_desc_at(vq, at, true) : NULL;
-	const uint32_t expected = at | (packed && vq->used_wrap ? BH_VIRTQ_PACKED_USED : 0);
-	const uint32_t over_max =
+	const uint64_t over_max =
 	        BH_MIN((uint32_t)queue->base.frame_bytes_max, queue->rx_data_bytes) - BH_ETH_HEADER_BYTES;
+	/*
+	 * Identifier, flags and length in one comparison: less what they have to be, with the shortest length, nothing is
+	 * left but the bytes beyond that, and those in the lower half.
+	 */
+	const uint32_t len_min = VIRTIO_NET_HDR_BYTES + BH_ETH_HEADER_BYTES;
+	const uint64_t step = packed ? UINT64_C(1) << 32 : 1;
+	uint64_t expected = packed ? bh_virtq_packed_used_word(vq, at) + len_min : (uint64_t)len_min << 32 | at;
 	uint64_t sum = 0;
-	uint32_t i;
-	for (i = 0; i < cnt; i++) {
-		const uint64_t word = packed ? desc[i].word : used[i];
-		const uint32_t len = packed ? (uint32_t)word : (uint32_t)(word >> 32);
-		const uint32_t seen = packed ? (uint32_t)(word >> 32) & BH_VIRTQ_PACKED_SEEN : (uint32_t)word;
-		const uint32_t over = len - (VIRTIO_NET_HDR_BYTES + BH_ETH_HEADER_BYTES);
-		if (BH_UNLIKELY(seen != expected + i))
-			break;
+	size_t i;
+	for (i = 0; i < cnt; i++, expected += step) {
+		const uint64_t rest = (packed ? desc[i].word & BH_VIRTQ_PACKED_SEEN : used[i]) - expected;
+		const uint64_t over = packed ? rest : rest >> 32 | rest << 32;
 		if (BH_UNLIKELY(over > over_max))
 			break;
 		struct bh_pkt *const pkt = slot[i];
@@ -184,13 +186,13 @@ rx_scan(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, bool
 			if (BH_UNLIKELY(bh_virtio_pieces_of(queue, pkt) != 1))
 				break;
 		}
-		pkt->len_bytes = over + BH_ETH_HEADER_BYTES;
+		pkt->len_bytes = (uint32_t)over + BH_ETH_HEADER_BYTES;
 		out_pkts[i] = pkt;
 		sum += over;
 	}
 	bh_dma_rmb();
-	*bytes += sum + (uint64_t)i * BH_ETH_HEADER_BYTES;
-	return i;
+	*bytes += sum + i * BH_ETH_HEADER_BYTES;
+	return (uint32_t)i;
 }
 
 /* New buffers for the next cnt entries, from the top of the pool's stack, which holds as many. */
@@ -230,45 +232,57 @@ _Static_assert(offsetof(struct bh_pkt, csum_offset) + 2 - offsetof(struct bh_pkt
                        offsetof(struct bh_pkt, port_idx) + 2 - offsetof(struct bh_pkt, hash) == 8,
                "written as words");
 
-/* The header of pkts[at] asks for something: taken in, or the frame is dropped, and the others close up. */
-static uint32_t
-rx_header_odd(struct virtio_queue *queue, struct bh_pkt **pkts, uint32_t at, uint32_t cnt, uint64_t *bytes)
+BH_INLINE bool
+rx_header_is_plain(const struct bh_pkt *pkt)
 {
-	uint32_t frame_bytes = pkts[at]->len_bytes;
-	if (rx_header_is_good(queue, pkts[at]))
-		return 1;
-	*bytes -= frame_bytes;
-	for (; at + 1 < cnt; at++)
-		pkts[at] = pkts[at + 1];
-	return 0;
+	uint16_t flags_and_gso_type;
+	__builtin_memcpy(&flags_and_gso_type, pkt->data - VIRTIO_NET_HDR_BYTES, 2);
+	return flags_and_gso_type == 0;
 }
 
-/* Return: how many of the frames are left: one whose header contradicts it is dropped. */
+BH_INLINE void
+rx_fields(struct bh_pkt *pkt, uint64_t port_word, uint64_t now_tsc)
+{
+	__builtin_memset(&pkt->flags, 0, 8);
+	__builtin_memcpy(&pkt->hash, &port_word, 8);
+	pkt->rx_tsc = now_tsc;
+}
+
+/* rx_headers from `at` on, where a header asks for something. A frame whose header contradicts it is dropped. */
+static uint32_t
+rx_headers_odd(struct virtio_queue *queue, struct bh_pkt **pkts, uint32_t at, uint32_t cnt, uint64_t port_word,
+               uint64_t now_tsc, uint64_t *bytes)
+{
+	uint32_t kept = at;
+	for (; at < cnt; at++) {
+		struct bh_pkt *const pkt = pkts[at];
+		uint32_t frame_bytes = pkt->len_bytes;
+		rx_fields(pkt, port_word, now_tsc);
+		if (rx_header_is_plain(pkt) || rx_header_is_good(queue, pkt))
+			pkts[kept++] = pkt;
+		else
+			*bytes -= frame_bytes;
+	}
+	return kept;
+}
+
+/* Return: how many of the frames are left. */
 BH_INLINE uint32_t
 rx_headers(struct virtio_queue *queue, struct bh_pkt **pkts, uint32_t cnt, uint64_t now_tsc, uint64_t *bytes)
 {
 	const uint64_t port_word = (uint64_t)1 << 32 | (uint64_t)queue->base.port_idx << 48;
-	uint32_t i = 0;
-	while (i < cnt) {
-		struct bh_pkt *const pkt = pkts[i];
-		const uint8_t *const header = pkt->data - VIRTIO_NET_HDR_BYTES;
-		__builtin_memset(&pkt->flags, 0, 8);
-		__builtin_memcpy(&pkt->hash, &port_word, 8);
-		pkt->rx_tsc = now_tsc;
-		i++;
-		if (BH_LIKELY(*(const volatile uint16_t *)(const void *)header == 0)) /* flags and gso_type */
-			continue;
-		uint32_t kept = rx_header_odd(queue, pkts, i - 1, cnt, bytes);
-		i -= 1 - kept;
-		cnt -= 1 - kept;
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (BH_UNLIKELY(!rx_header_is_plain(pkts[i])))
+			return rx_headers_odd(queue, pkts, i, cnt, port_word, now_tsc, bytes);
+		rx_fields(pkts[i], port_word, now_tsc);
 	}
 	return cnt;
 }
 
 /* Return: frames; out_entry_cnt: how many entries of the ring that was. */
 BH_INLINE uint32_t
-rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, uint64_t now_tsc, bool packed,
-        uint64_t *bytes, uint32_t *out_entry_cnt)
+rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, bool packed, uint64_t *bytes,
+        uint32_t *out_entry_cnt)
 {
 	struct bh_virtq *const vq = &queue->rx;
 	uint32_t taken = 0, entry_cnt = 0, run, got;
@@ -280,54 +294,38 @@ rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, uint
 		run = BH_MIN(run, queue->base.pool->free_cnt);
 		got = BH_UNLIKELY(queue->mergeable) ? rx_scan(queue, out_pkts + taken, run, packed, true, bytes)
 		                                    : rx_scan(queue, out_pkts + taken, run, packed, false, bytes);
+		if (got == 0)
+			break;
 		rx_refill(queue, got, packed);
-		taken += rx_headers(queue, out_pkts + taken, got, now_tsc, bytes);
+		taken += rx_headers(queue, out_pkts + taken, got, bh_clock_now_tsc(), bytes);
 		entry_cnt += got;
-	} while (got == run && entry_cnt < cnt && run > 0);
+	} while (got == run && entry_cnt < cnt);
 	*out_entry_cnt = entry_cnt;
 	return taken;
 }
 
+/*
+ * One by one: entries that are anything else, or when the pool is nearly empty. out_pkts has room for cnt, of which
+ * `taken` are there.
+ * Return: how many then are.
+ */
 BH_INLINE uint32_t
-rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, bool packed)
+rx_slow(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t taken, uint32_t cnt, uint16_t ready, bool packed,
+        uint64_t *bytes)
 {
-	struct virtio_queue *queue = virtio_queue_of(base);
 	struct bh_virtq *vq = &queue->rx;
+	struct bh_pkt_pool *pool = queue->base.pool;
 	struct bh_pkt *fresh[BH_PKT_BURST_MAX];
 	struct virtq_used_elem elem;
-	uint16_t ready = packed ? 0 : bh_virtq_split_ready(vq);
-	uint32_t taken, entry_cnt, fresh_idx = 0, fresh_cnt;
-	uint64_t bytes = 0, now_tsc;
-
-	if (BH_UNLIKELY(vq->filled < vq->size))
-		rx_fill(queue, packed);
-	if (packed ? !bh_virtq_packed_used(vq, 0, &elem) : ready == 0)
-		return 0;
-	if (BH_UNLIKELY(ready > vq->size)) {
-		device_lies(queue);
-		return 0;
-	}
-	cnt = BH_MIN(cnt, BH_PKT_BURST_MAX);
-	cnt = BH_MIN(cnt, packed ? (uint32_t)vq->size : (uint32_t)ready);
-	now_tsc = bh_clock_now_tsc();
-	taken = rx_fast(queue, out_pkts, cnt, now_tsc, packed, &bytes, &entry_cnt);
-	cnt -= entry_cnt - taken; /* dropped ones */
-	ready = packed ? ready : (uint16_t)(ready - entry_cnt);
-	if (BH_LIKELY(taken == cnt || !used_at(vq, 0, ready, packed, &elem))) {
-		rx_publish(queue, packed);
-		bh_counter_add(base->rx_pkts, taken);
-		bh_counter_add(base->rx_bytes, bytes);
-		return taken;
-	}
-	/* The next entry is something else, or the pool is empty: one by one. */
+	const uint64_t now_tsc = bh_clock_now_tsc();
+	uint32_t fresh_idx = 0, fresh_cnt = cnt - taken;
 	if (packed) { /* as many replacements as there are frames, not as the caller has room for */
 		uint16_t used = 1;
 		while (used < cnt - taken && bh_virtq_packed_used(vq, used, &elem))
 			used++;
-		fresh_cnt = bh_pkt_take(base->pool, fresh, used);
-	} else {
-		fresh_cnt = bh_pkt_take(base->pool, fresh, cnt - taken);
+		fresh_cnt = used;
 	}
+	fresh_cnt = bh_pkt_take(pool, fresh, fresh_cnt);
 	while (taken < cnt && fresh_idx < fresh_cnt && used_at(vq, 0, ready, packed, &elem)) {
 		struct bh_pkt *pkt = BH_LIKELY(elem.id < vq->size) ? vq->slot[elem.id] : NULL;
 		if (BH_UNLIKELY(pkt == NULL)) {
@@ -345,11 +343,9 @@ rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, boo
 				ready = packed ? ready : (uint16_t)(ready - done);
 				if (pkt != NULL) {
 					pkt->rx_tsc = now_tsc;
-					bytes += pkt->frame_bytes;
+					*bytes += pkt->frame_bytes;
 					out_pkts[taken++] = pkt;
 				}
-				if (taken == cnt)
-					break;
 				continue;
 			}
 			elem.len = 0; /* dropped for its length */
@@ -358,12 +354,57 @@ rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, boo
 		used_skip(vq, 1, packed);
 		ready = packed ? ready : (uint16_t)(ready - 1);
 		if (BH_LIKELY(rx_single(queue, pkt, elem.len, now_tsc))) {
-			bytes += pkt->len_bytes;
+			*bytes += pkt->len_bytes;
 			out_pkts[taken++] = pkt;
 		}
 	}
-	if (BH_UNLIKELY(fresh_idx < fresh_cnt))
-		bh_pkt_free_burst(base->pool, fresh + fresh_idx, fresh_cnt - fresh_idx);
+	bh_pkt_free_burst(pool, fresh + fresh_idx, fresh_cnt - fresh_idx);
+	return taken;
+}
+
+/* Not inlined: the usual case does without its large frame. */
+static uint32_t __attribute__((noinline)) rx_slow_split(struct virtio_queue *queue, struct bh_pkt **out_pkts,
+                                                        uint32_t taken, uint32_t cnt, uint16_t ready, uint64_t *bytes)
+{
+	return rx_slow(queue, out_pkts, taken, cnt, ready, false, bytes);
+}
+
+static uint32_t __attribute__((noinline))
+rx_slow_packed(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t taken, uint32_t cnt, uint64_t *bytes)
+{
+	return rx_slow(queue, out_pkts, taken, cnt, 0, true, bytes);
+}
+
+BH_INLINE uint32_t
+rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, bool packed)
+{
+	struct virtio_queue *queue = virtio_queue_of(base);
+	struct bh_virtq *vq = &queue->rx;
+	struct virtq_used_elem elem;
+	uint16_t ready = packed ? 0 : bh_virtq_split_ready(vq);
+	uint32_t taken, entry_cnt;
+	uint64_t bytes = 0;
+
+	if (BH_UNLIKELY(vq->filled < vq->size))
+		rx_fill(queue, packed);
+	if (!packed && ready == 0)
+		return 0;
+	if (BH_UNLIKELY(ready > vq->size)) {
+		device_lies(queue);
+		return 0;
+	}
+	cnt = BH_MIN(cnt, BH_PKT_BURST_MAX);
+	cnt = packed ? cnt : BH_MIN(cnt, (uint32_t)ready);
+	taken = rx_fast(queue, out_pkts, cnt, packed, &bytes, &entry_cnt);
+	if (BH_UNLIKELY(entry_cnt < cnt)) {
+		cnt -= entry_cnt - taken; /* those that were dropped */
+		ready = (uint16_t)(ready - entry_cnt);
+		if (used_at(vq, 0, ready, packed, &elem))
+			taken = packed ? rx_slow_packed(queue, out_pkts, taken, cnt, &bytes)
+			               : rx_slow_split(queue, out_pkts, taken, cnt, ready, &bytes);
+		else if (entry_cnt == 0)
+			return 0;
+	}
 	rx_publish(queue, packed);
 	bh_counter_add(base->rx_pkts, taken);
 	bh_counter_add(base->rx_bytes, bytes);

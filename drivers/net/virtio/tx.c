@@ -17,13 +17,12 @@ reclaim_run(struct virtio_queue *queue, uint32_t cnt, bool packed)
 	const volatile virtq_used_word *const used =
 	        packed ? NULL : (const volatile virtq_used_word *)(uintptr_t)vq->used->ring + at;
 	const volatile struct bh_virtq_desc_words *const desc = packed ? bh_virtq_desc_at(vq, at, true) : NULL;
-	const uint32_t expected = id | (packed && vq->used_wrap ? BH_VIRTQ_PACKED_USED : 0);
-	uint32_t i;
-	for (i = 0; i < cnt; i++) {
-		const uint32_t seen =
-		        packed ? (uint32_t)(desc[i].word >> 32) & BH_VIRTQ_PACKED_SEEN : (uint32_t)used[i];
+	const uint32_t mask = packed ? (uint32_t)(BH_VIRTQ_PACKED_SEEN >> 32) : UINT32_MAX;
+	uint32_t expected = packed ? (uint32_t)(bh_virtq_packed_used_word(vq, id) >> 32) : id;
+	size_t i;
+	for (i = 0; i < cnt; i++, expected++) {
 		struct bh_pkt *const pkt = slot[i];
-		if (BH_UNLIKELY(seen != expected + i))
+		if (BH_UNLIKELY(((packed ? (uint32_t)(desc[i].word >> 32) : (uint32_t)used[i]) & mask) != expected))
 			break;
 		if (BH_UNLIKELY(pkt->pool != pool))
 			break;
@@ -31,11 +30,11 @@ reclaim_run(struct virtio_queue *queue, uint32_t cnt, bool packed)
 		top[i] = pkt;
 	}
 	bh_dma_rmb();
-	pool->free_cnt += i;
+	pool->free_cnt += (uint32_t)i;
 	used_skip(vq, (uint16_t)i, packed);
 	vq->done_idx = (uint16_t)(vq->done_idx + i);
 	vq->free_cnt = (uint16_t)(vq->free_cnt + i);
-	return i;
+	return (uint32_t)i;
 }
 
 /* Return: how many entries it took back. */
@@ -104,7 +103,7 @@ header_clear(uint8_t *header)
 	uint32_t last;
 	__builtin_memcpy(&first, header, 8);
 	__builtin_memcpy(&last, header + 8, 4);
-	if (BH_UNLIKELY((first | last) != 0))
+	if ((first | last) != 0)
 		__builtin_memset(header, 0, VIRTIO_NET_HDR_BYTES);
 }
 
@@ -205,6 +204,22 @@ tx_one(struct virtio_queue *queue, struct bh_pkt *pkt, bool packed)
 }
 
 /*
+ * The available ring's next cnt entries say `id` and what follows. Where they have said so since the last lap they are
+ * left alone: a line that is not written stays in the cache of the device's core.
+ */
+BH_INLINE void
+avail_run(struct bh_virtq *vq, uint32_t id, uint32_t cnt)
+{
+	if (BH_LIKELY(vq->same_cnt >= vq->size && id == (vq->avail_idx & vq->mask))) {
+		vq->avail_idx = (uint16_t)(vq->avail_idx + cnt);
+		return;
+	}
+	vq->same_cnt = (uint16_t)BH_MIN(vq->same_cnt + cnt, (uint32_t)vq->size);
+	for (uint32_t i = 0; i < cnt; i++)
+		bh_virtq_split_avail(vq, (uint16_t)(id + i));
+}
+
+/*
  * The usual case: plain frames of one piece with headroom, one descriptor each, the ring in order. A run of cnt
  * descriptors that are free and do not wrap; it ends before the first frame that is anything else.
  * Return: how many frames it gave to the device.
@@ -216,12 +231,11 @@ tx_run(struct virtio_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, boo
 	const uint32_t id = vq->desc_idx & vq->mask;
 	struct bh_pkt **const slot = vq->slot + id;
 	struct bh_virtq_desc_words *const desc = bh_virtq_desc_at(vq, id, packed);
-	uint16_t *const avail = packed ? NULL : vq->avail->ring + (vq->avail_idx & vq->mask);
 	const uint32_t over_max = queue->base.frame_bytes_max - BH_ETH_HEADER_BYTES;
 	uint64_t word = packed ? bh_virtq_packed_word(VIRTIO_NET_HDR_BYTES, (uint16_t)id, vq->avail_flags)
 	                       : VIRTIO_NET_HDR_BYTES;
 	uint64_t sum = 0;
-	uint32_t i;
+	size_t i;
 	for (i = 0; i < cnt; i++) {
 		struct bh_pkt *const pkt = pkts[i];
 		uint8_t *const header = pkt->data - VIRTIO_NET_HDR_BYTES;
@@ -238,8 +252,6 @@ tx_run(struct virtio_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, boo
 			word += (uint64_t)1 << 32; /* the identifier */
 		} else {
 			desc[i].word = word + len;
-			if (BH_UNLIKELY(avail[i] != id + i))
-				avail[i] = (uint16_t)(id + i);
 		}
 		sum += len;
 	}
@@ -248,9 +260,9 @@ tx_run(struct virtio_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, boo
 	if (packed)
 		bh_virtq_packed_skip(vq, (uint16_t)i);
 	else
-		vq->avail_idx = (uint16_t)(vq->avail_idx + i);
+		avail_run(vq, id, (uint32_t)i);
 	*bytes += sum;
-	return i;
+	return (uint32_t)i;
 }
 
 BH_INLINE uint32_t

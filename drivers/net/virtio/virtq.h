@@ -50,6 +50,7 @@ struct bh_virtq {
 	uint16_t done_idx;    /* transmit, in order: the oldest that the device has, not masked */
 	uint16_t free_cnt;    /* transmit: descriptors that are free */
 	uint16_t chains;      /* transmit: frames of more than one descriptor that the device has */
+	uint16_t same_cnt;    /* transmit, split: so many entries before avail_idx say their own position */
 	uint16_t filled;      /* receive: identifiers [0, filled) have had their first packet */
 	uint16_t queue_idx;   /* the device's number of this queue */
 	bool packed;
@@ -120,9 +121,16 @@ bh_virtq_desc_at(const struct bh_virtq *vq, uint32_t position, bool packed)
 	return (struct bh_virtq_desc_words *)first + position;
 }
 
-/* What a used descriptor of a packed ring is known by, from bit 32 of its word on: the identifier, and both flags. */
-#define BH_VIRTQ_PACKED_USED ((VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED) << 16)
-#define BH_VIRTQ_PACKED_SEEN (BH_VIRTQ_PACKED_USED | 0xffffu)
+/* What a used descriptor of a packed ring is known by: both flags, the identifier; and the length. */
+#define BH_VIRTQ_PACKED_SEEN ((uint64_t)(VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED) << 48 | UINT64_C(0xffffffffffff))
+
+/* bh_virtq_packed_used_word - that of the next position, used in order, of length 0 */
+BH_INLINE uint64_t
+bh_virtq_packed_used_word(const struct bh_virtq *vq, uint32_t id)
+{
+	uint64_t flags = vq->used_wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
+	return flags << 48 | (uint64_t)id << 32;
+}
 
 /* bh_virtq_id_take - a free identifier: the next descriptor's while in order. One must be free. Transmit. */
 BH_INLINE uint16_t
@@ -177,9 +185,10 @@ bh_virtq_split_desc(struct bh_virtq *vq, uint16_t id, uint64_t addr, uint32_t le
 BH_INLINE void
 bh_virtq_split_avail(struct bh_virtq *vq, uint16_t id)
 {
-	uint16_t *entry = &vq->avail->ring[vq->avail_idx++ & vq->mask];
-	if (*entry != id) /* a line that is not written stays in the device's cache */
-		*entry = id;
+	uint16_t at = vq->avail_idx++ & vq->mask;
+	vq->avail->ring[at] = id;
+	if (BH_UNLIKELY(at != id))
+		vq->same_cnt = 0;
 }
 
 /* Packed. */
