@@ -48,4 +48,13 @@ device_lies(struct virtio_queue *queue)
 	bh_port_fail(&queue->base);
 }
 
+/* What was published has to be seen: now if it seems so, and for sure a little later. */
+BH_INLINE void
+tell(struct virtio_queue *queue, const struct bh_virtq *vq)
+{
+	queue->look_due = BH_VIRTIO_LOOK_POLLS;
+	if (BH_UNLIKELY(bh_virtq_seems_asleep(vq)))
+		bh_virtio_notify(virtio_port_of(queue->base.port), vq);
+}
+
 #endif

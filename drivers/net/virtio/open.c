@@ -285,6 +285,22 @@ virtio_start(struct bh_port *base)
 	return err == 0 ? bh_virtio_ctrl_start(port) : err;
 }
 
+/*
+ * For a core that published and polls no more. Its stores are long visible; which of them were told is not ours to know,
+ * and a notification too many does no harm.
+ */
+static void
+late_tell(struct virtio_port *port, uint32_t queue_idx)
+{
+	const struct virtio_queue *queue = virtio_queue_of(port->base.queue[queue_idx]);
+	if (__atomic_load_n(&queue->look_due, __ATOMIC_RELAXED) == 0)
+		return;
+	if (bh_virtq_seems_asleep(&queue->rx))
+		bh_virtio_notify(port, &queue->rx);
+	if (bh_virtq_seems_asleep(&queue->tx))
+		bh_virtio_notify(port, &queue->tx);
+}
+
 static int
 look(struct virtio_port *port)
 {
@@ -296,6 +312,8 @@ look(struct virtio_port *port)
 		bh_log_warn("port %u: device status %02x", port->base.port_idx, status);
 		return -BH_EIO;
 	}
+	for (uint32_t i = 0; i < port->base.info.queue_cnt; i++)
+		late_tell(port, i);
 	return link_read(port);
 }
 

@@ -25,8 +25,26 @@ rx_publish(struct virtio_queue *queue, bool packed)
 {
 	if (!packed)
 		bh_virtq_split_publish(&queue->rx);
-	if (BH_UNLIKELY(bh_virtq_wants_notify(&queue->rx)))
+	tell(queue, &queue->rx);
+}
+
+void
+bh_virtio_look(struct virtio_queue *queue)
+{
+	queue->look_due = 0;
+	bh_dma_mb();
+	if (bh_virtq_seems_asleep(&queue->rx))
 		bh_virtio_notify(virtio_port_of(queue->base.port), &queue->rx);
+	if (bh_virtq_seems_asleep(&queue->tx))
+		bh_virtio_notify(virtio_port_of(queue->base.port), &queue->tx);
+}
+
+static uint32_t
+rx_idle(struct virtio_queue *queue)
+{
+	if (queue->look_due != 0 && --queue->look_due == 0)
+		bh_virtio_look(queue);
+	return 0;
 }
 
 /* The first packet of each identifier; what the pool does not give now is asked for again with the next burst. */
@@ -318,6 +336,7 @@ rx_slow(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t taken, ui
 	struct bh_pkt *fresh[BH_PKT_BURST_MAX];
 	struct virtq_used_elem elem;
 	const uint64_t now_tsc = bh_clock_now_tsc();
+	cnt = BH_MIN(cnt, taken + BH_PKT_BURST_MAX);
 	uint32_t fresh_idx = 0, fresh_cnt = cnt - taken;
 	if (packed) { /* as many replacements as there are frames, not as the caller has room for */
 		uint16_t used = 1;
@@ -387,13 +406,13 @@ rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, boo
 
 	if (BH_UNLIKELY(vq->filled < vq->size))
 		rx_fill(queue, packed);
+	queue->rx_polled = true;
 	if (!packed && ready == 0)
-		return 0;
+		return rx_idle(queue);
 	if (BH_UNLIKELY(ready > vq->size)) {
 		device_lies(queue);
 		return 0;
 	}
-	cnt = BH_MIN(cnt, BH_PKT_BURST_MAX);
 	cnt = packed ? cnt : BH_MIN(cnt, (uint32_t)ready);
 	taken = rx_fast(queue, out_pkts, cnt, packed, &bytes, &entry_cnt);
 	if (BH_UNLIKELY(entry_cnt < cnt)) {
@@ -403,7 +422,7 @@ rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, boo
 			taken = packed ? rx_slow_packed(queue, out_pkts, taken, cnt, &bytes)
 			               : rx_slow_split(queue, out_pkts, taken, cnt, ready, &bytes);
 		else if (entry_cnt == 0)
-			return 0;
+			return rx_idle(queue);
 	}
 	rx_publish(queue, packed);
 	bh_counter_add(base->rx_pkts, taken);

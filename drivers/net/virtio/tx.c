@@ -316,8 +316,10 @@ tx_burst(struct bh_port_queue *base, struct bh_pkt *const *pkts, uint32_t cnt, b
 		return i;
 	if (!packed)
 		bh_virtq_split_publish(vq);
-	if (BH_UNLIKELY(bh_virtq_wants_notify(vq)))
-		bh_virtio_notify(virtio_port_of(base->port), vq);
+	if (BH_UNLIKELY(!queue->rx_polled))
+		bh_dma_mb();
+	queue->rx_polled = false;
+	tell(queue, vq);
 	bh_counter_add(base->tx_pkts, sent);
 	bh_counter_add(base->tx_bytes, bytes);
 	return i;
@@ -377,6 +379,7 @@ bh_virtio_drain(struct bh_port_queue *base)
 {
 	struct virtio_queue *queue = virtio_queue_of(base);
 	struct bh_pkt *pkt;
+	queue->look_due = 0;
 	tx_take_sent(queue, queue->tx.packed);
 	bh_counter_add(base->drop[BH_DROP_RESET], rx_count_frames(queue, queue->rx.packed));
 	while ((pkt = bh_virtq_take(&queue->rx)) != NULL) {

@@ -47,6 +47,8 @@ struct virtio_queue {
 	uint32_t rx_data_bytes;   /* room for a frame's part in each receive buffer */
 	uint32_t rx_offset_bytes; /* where it begins in the buffer; the header is in front of it */
 	bool mergeable, offload;
+	bool rx_polled;       /* since the last transmit burst */
+	uint32_t look_due;    /* idle polls until bh_virtio_look(); 0: nothing was published since the last */
 	uint32_t tx_features; /* BH_PORT_TX_CSUM */
 	uint8_t *tx_headers;  /* arena: a header per descriptor, for frames without headroom */
 };
@@ -109,5 +111,15 @@ void bh_virtio_packed_fill(struct bh_port_queue *queue);
 uint32_t bh_virtio_packed_rx(struct bh_port_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt);
 uint32_t bh_virtio_packed_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt);
 void bh_virtio_drain(struct bh_port_queue *queue);
+
+/*
+ * Telling the device. To be sure whether it sleeps takes a barrier between what was published and its wish: the core
+ * waits until its stores have reached the lines that the other core holds. So after a burst its wish is read without
+ * one, which can only miss a device that falls asleep at that moment; and bh_virtio_look(), with the barrier, follows
+ * when there is nothing to do: after BH_VIRTIO_LOOK_POLLS idle polls, or when the keeper comes by. A queue from which
+ * nobody receives between transmit bursts has no idle polls: there each of them is followed by the barrier.
+ */
+#define BH_VIRTIO_LOOK_POLLS 16u
+void bh_virtio_look(struct virtio_queue *queue);
 
 #endif

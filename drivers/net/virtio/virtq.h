@@ -88,18 +88,21 @@ struct bh_virtq_addrs bh_virtq_addrs(const struct bh_virtq *vq);
  */
 struct bh_pkt *bh_virtq_take(struct bh_virtq *vq);
 
-/**
- * bh_virtq_wants_notify - whether the device asked to be told of what was published (2.7.7, 2.8.10)
- *
- * Orders: what was published is visible before the device's wish is read.
- */
+/* bh_virtq_seems_asleep - the device's wish to be told of what is published (2.7.7, 2.8.10), as it is seen now */
+BH_INLINE bool
+bh_virtq_seems_asleep(const struct bh_virtq *vq)
+{
+	if (vq->packed)
+		return vq->device_event->flags != VIRTQ_EVENT_FLAGS_DISABLE;
+	return !(vq->used->flags & VIRTQ_USED_F_NO_NOTIFY);
+}
+
+/* bh_virtq_wants_notify - the same for sure. Orders: what was published is visible before the device's wish is read. */
 BH_INLINE bool
 bh_virtq_wants_notify(const struct bh_virtq *vq)
 {
 	bh_dma_mb();
-	if (vq->packed)
-		return vq->device_event->flags != VIRTQ_EVENT_FLAGS_DISABLE;
-	return !(vq->used->flags & VIRTQ_USED_F_NO_NOTIFY);
+	return bh_virtq_seems_asleep(vq);
 }
 
 /*
