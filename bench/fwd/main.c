@@ -18,6 +18,7 @@
 
 #include "apps/fwd/cell/router.h"
 #include "apps/fwd/host/fib.h"
+#include "tests/xorshift.h"
 
 #define ARENA_BYTES (16u << 20) /* valgrind maps no more there */
 #define DST_CNT     (1u << 20)
@@ -33,15 +34,12 @@ static struct {
 static struct bh_pkt *ready[FWD_BURST_MAX];
 static uint32_t ready_cnt, taken_cnt;
 static struct fwd_addr *dst;
-static uint64_t state = 88172645463325252u;
+static uint64_t state = XORSHIFT_START;
 
 static uint64_t
 draw(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return xorshift64(&state);
 }
 
 static uint32_t

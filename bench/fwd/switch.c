@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "apps/fwd/cell/switch.h"
+#include "tests/xorshift.h"
 
 #define ARENA_BYTES (16u << 20) /* valgrind maps no more there */
 #define PKT_CNT     1024u
@@ -36,15 +37,12 @@ static struct bh_pkt *ready[FWD_PORTS_MAX][FWD_SWITCH_BURST_MAX];
 static uint32_t ready_cnt[FWD_PORTS_MAX];
 static uint64_t taken_cnt;
 static struct bh_port_queue queue[FWD_PORTS_MAX];
-static uint64_t state = 88172645463325252u;
+static uint64_t state = XORSHIFT_START;
 
 static uint64_t
 draw(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return xorshift64(&state);
 }
 
 BH_NORETURN static void

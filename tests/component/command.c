@@ -2,8 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "tests/component/command.h"
 
@@ -132,4 +137,23 @@ command_wait_exit(pid_t pid, int timeout_ms)
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	return -1;
+}
+
+char *
+command_text(const char *line)
+{
+	const char *argv[] = {"/bin/sh", "-e", "-c", line, NULL};
+	struct command_result result;
+	command_run(argv, 60000, &result);
+	if (result.exit_code != 0)
+		print_error("%s\n%s%s", line, result.out, result.err);
+	assert_int_equal(result.exit_code, 0);
+	free(result.err);
+	return result.out;
+}
+
+void
+command_must(const char *line)
+{
+	free(command_text(line));
 }

@@ -24,4 +24,9 @@ void command_result_free(struct command_result *result);
 /* command_wait_exit - wait for a child. Return: its exit code; 1000 + the signal that ended it; -1: killed at the deadline. */
 int command_wait_exit(pid_t pid, int timeout_ms);
 
+/* command_text - a line for the shell, at most a minute; fails the test unless it ends with 0. Return: its output, from malloc. */
+char *command_text(const char *line);
+/* command_must - the same, without the output */
+void command_must(const char *line);
+
 #endif

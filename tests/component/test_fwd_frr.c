@@ -23,6 +23,7 @@
 
 #include "apps/fwd/table.h"
 #include "tests/component/fwd_net.h"
+#include "tests/xorshift.h"
 
 #define DIR_PATH    "/tmp/bh-frr"
 #define ROUTE_CNT   20000u
@@ -81,15 +82,12 @@ frr_end(void **state)
 	return fwd_net_end(state);
 }
 
-static uint64_t state = 88172645463325252u;
+static uint64_t state = XORSHIFT_START;
 
 static uint64_t
 draw(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return xorshift64(&state);
 }
 
 /* The same prefixes for both neighbours; a place that is drawn twice is one route (`ip route replace`). */

@@ -25,6 +25,7 @@
 #include "apps/fwd/host/tap.h"
 #include "tests/component/command.h"
 #include "tests/unit/fwd/sides.h"
+#include "tests/xorshift.h"
 
 #define ROUND_CNT  20u
 #define PACKET_CNT 5000u /* of a round: 100 k in all */
@@ -51,10 +52,7 @@ static uint32_t linux_cnt;
 static uint64_t
 draw(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return xorshift64(&state);
 }
 
 static uint32_t
@@ -64,33 +62,22 @@ below(uint32_t end)
 }
 
 static void
-shell(const char *line)
-{
-	const char *argv[] = {"/bin/sh", "-e", "-c", line, NULL};
-	struct command_result result;
-	command_run(argv, 60000, &result);
-	if (result.exit_code != 0)
-		print_error("%s\n%s%s", line, result.out, result.err);
-	assert_int_equal(result.exit_code, 0);
-	command_result_free(&result);
-}
-
-static void
 machine(void)
 {
-	shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1"
-	      " net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0"
-	      " net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0"
-	      " net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0");
-	shell("ip link set lo up");
+	command_must(
+	        "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1"
+	        " net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0"
+	        " net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0"
+	        " net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0");
+	command_must("ip link set lo up");
 	for (uint32_t i = 0; i < SIDE_CNT; i++) {
 		assert_int_equal(fwd_tap_open(&tap[i], port_name[i], port_mac[i], i == 2 ? 1280 : 1500, &error), 0);
 		assert_int_equal(fwd_tap_carrier(&tap[i], true), 0);
 	}
-	shell("for i in 0 1 2; do ip addr add 10.0.$i.1/24 dev p$i; ip addr add 2001:db8:$i::1/64 dev p$i nodad;"
-	      " for j in 2 3 4; do"
-	      " ip neigh add 10.0.$i.$j lladdr 02:00:00:00:0$i:0$j dev p$i nud permanent;"
-	      " ip neigh add 2001:db8:$i::$j lladdr 02:00:00:00:0$i:0$j dev p$i nud permanent; done; done");
+	command_must("for i in 0 1 2; do ip addr add 10.0.$i.1/24 dev p$i; ip addr add 2001:db8:$i::1/64 dev p$i nodad;"
+	             " for j in 2 3 4; do"
+	             " ip neigh add 10.0.$i.$j lladdr 02:00:00:00:0$i:0$j dev p$i nud permanent;"
+	             " ip neigh add 2001:db8:$i::$j lladdr 02:00:00:00:0$i:0$j dev p$i nud permanent; done; done");
 }
 
 /* Nested prefixes over a small part of the address space. */

@@ -49,18 +49,6 @@ interface_name(const struct fwd_fib *of, uint8_t idx)
 
 static const struct fwd_linux_ports ports = {.name = port_name, .cnt = 2, .interface = interface_name};
 
-static void
-shell(const char *line)
-{
-	const char *argv[] = {"/bin/sh", "-e", "-c", line, NULL};
-	struct command_result result;
-	command_run(argv, 60000, &result);
-	if (result.exit_code != 0)
-		print_error("%s\n%s%s", line, result.out, result.err);
-	assert_int_equal(result.exit_code, 0);
-	command_result_free(&result);
-}
-
 /* Turn until the fib says what Linux says. */
 static void
 equal_soon(const char *after)
@@ -88,7 +76,7 @@ static void
 steps(const char *const *line, size_t cnt)
 {
 	for (size_t i = 0; i < cnt; i++) {
-		shell(line[i]);
+		command_must(line[i]);
 		equal_soon(line[i]);
 	}
 }
@@ -130,17 +118,17 @@ setup(void **state)
 {
 	const struct fwd_fib_options fib_options = {.size_bytes = FWD_TABLE_BYTES_MIN};
 	assert_int_equal(fwd_fib_create(&fib_options, &fib, &error), 0);
-	shell("ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 "
-	      ">/proc/sys/net/ipv6/conf/all/forwarding;"
-	      "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad");
+	command_must("ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 "
+	             ">/proc/sys/net/ipv6/conf/all/forwarding;"
+	             "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad");
 	for (unsigned i = 0; i < 2; i++) {
 		const uint8_t mac[6] = {2, 0, 0, 0, 0, (uint8_t)i};
 		if (fwd_tap_open(&tap[i], port_name[i], mac, 1500, &error) != 0)
 			fail_msg("%s", error.text);
 		assert_int_equal(fwd_tap_carrier(&tap[i], true), 0);
 	}
-	shell("ip addr add 192.0.2.1/24 dev p0; ip addr add 198.51.100.1/24 dev p1;"
-	      "ip addr add 2001:db8:1::1/64 dev p0; ip addr add 2001:db8:2::1/64 dev p1");
+	command_must("ip addr add 192.0.2.1/24 dev p0; ip addr add 198.51.100.1/24 dev p1;"
+	             "ip addr add 2001:db8:1::1/64 dev p0; ip addr add 2001:db8:2::1/64 dev p1");
 	open_with(0);
 	return 0;
 }
@@ -278,14 +266,14 @@ turn_for_ms(uint32_t ms)
 static void
 test_interfaces(void **state)
 {
-	shell("ip link set p1 mtu 1400; ip link set p1 address 02:00:00:00:00:77;"
-	      "echo 0 >/proc/sys/net/ipv4/conf/p1/forwarding");
+	command_must("ip link set p1 mtu 1400; ip link set p1 address 02:00:00:00:00:77;"
+	             "echo 0 >/proc/sys/net/ipv4/conf/p1/forwarding");
 	turn_for_ms(50);
 	const struct fwd_interface *is = interface_of(1);
 	assert_int_equal(is->mtu_bytes, 1400);
 	assert_int_equal(is->mac[5], 0x77);
 	assert_int_equal(is->flags, FWD_IF_FORWARD6);
-	shell("echo 1 >/proc/sys/net/ipv4/conf/p1/forwarding; ip link set p1 mtu 1500");
+	command_must("echo 1 >/proc/sys/net/ipv4/conf/p1/forwarding; ip link set p1 mtu 1500");
 	assert_int_equal(fwd_tap_carrier(&tap[1], false), 0);
 	turn_for_ms(1500); /* Linux tells of a carrier at most once a second */
 	assert_false(interface_of(1)->up);
@@ -311,16 +299,17 @@ static void
 test_neighbours(void **state)
 {
 	const uint8_t mac[6] = {2, 0, 0, 0, 1, 1}, other[6] = {2, 0, 0, 0, 1, 2};
-	shell("ip neigh add 192.0.2.50 lladdr 02:00:00:00:01:01 dev p0 nud reachable;"
-	      "ip neigh add 2001:db8:2::50 lladdr 02:00:00:00:01:01 dev p1 nud permanent;"
-	      "ip neigh add 192.0.2.51 dev p0 nud failed");
+	command_must("ip neigh add 192.0.2.50 lladdr 02:00:00:00:01:01 dev p0 nud reachable;"
+	             "ip neigh add 2001:db8:2::50 lladdr 02:00:00:00:01:01 dev p1 nud permanent;"
+	             "ip neigh add 192.0.2.51 dev p0 nud failed");
 	turn_for_ms(30);
 	assert_true(has_neighbour(0, "192.0.2.50", mac));
 	assert_true(has_neighbour(1, "2001:db8:2::50", mac));
 	assert_false(has_neighbour(1, "192.0.2.50", mac));
 	assert_false(has_neighbour(0, "192.0.2.51", mac));
-	shell("ip neigh replace 192.0.2.50 lladdr 02:00:00:00:01:02 dev p0 nud stale; ip neigh del 2001:db8:2::50 dev "
-	      "p1");
+	command_must("ip neigh replace 192.0.2.50 lladdr 02:00:00:00:01:02 dev p0 nud stale; ip neigh del "
+	             "2001:db8:2::50 dev "
+	             "p1");
 	turn_for_ms(30);
 	assert_true(has_neighbour(0, "192.0.2.50", other));
 	assert_false(has_neighbour(1, "2001:db8:2::50", mac));
@@ -334,7 +323,7 @@ test_gateways_are_asked_for(void **state)
 	uint8_t frame[2048];
 	const uint8_t wanted[4] = {192, 0, 2, 77};
 	bool asked = false;
-	shell("ip route add 10.77.0.0/16 via 192.0.2.77");
+	command_must("ip route add 10.77.0.0/16 via 192.0.2.77");
 	for (uint64_t begin_ms = fwd_mirror_now_ms(); !asked && fwd_mirror_now_ms() - begin_ms < WAIT_MS;) {
 		fwd_mirror_turn(mirror, 5);
 		int bytes = fwd_tap_read(&tap[0], frame, sizeof(frame));
@@ -347,7 +336,7 @@ static void
 test_rules_are_counted(void **state)
 {
 	assert_int_equal(mirror->stats.policy_cnt, 0);
-	shell("ip rule add from 10.0.0.0/8 table 100");
+	command_must("ip rule add from 10.0.0.0/8 table 100");
 	turn_for_ms(30);
 	assert_int_equal(differences(), 0);
 	assert_int_equal(mirror->stats.policy_cnt, 1);
@@ -358,10 +347,11 @@ static void
 test_lost_events_heal(void **state)
 {
 	equal_soon("the start");
-	shell("ip route add 10.1.0.0/16 via 192.0.2.2; ip route add 10.2.0.0/16 via 192.0.2.2");
+	command_must("ip route add 10.1.0.0/16 via 192.0.2.2; ip route add 10.2.0.0/16 via 192.0.2.2");
 	equal_soon("two routes");
 	turn_until_quiet();
-	shell("ip route del 10.1.0.0/16; ip route replace 10.2.0.0/16 via 192.0.2.3; ip route add 10.3.0.0/16 dev p1");
+	command_must("ip route del 10.1.0.0/16; ip route replace 10.2.0.0/16 via 192.0.2.3; ip route add 10.3.0.0/16 "
+	             "dev p1");
 	while (fwd_nl_receive(mirror->event_fd, mirror->buffer, sizeof(mirror->buffer)) >= 0)
 		continue;
 	assert_int_equal(differences(), 3);
@@ -376,8 +366,8 @@ test_overrun_heals(void **state)
 	fwd_mirror_close(mirror);
 	open_with(8192);
 	equal_soon("the start");
-	shell("for i in $(seq 0 255); do echo route add 10.9.$i.0/24 via 192.0.2.2; done | ip -batch -;"
-	      "for i in $(seq 0 2 255); do echo route del 10.9.$i.0/24; done | ip -batch -");
+	command_must("for i in $(seq 0 255); do echo route add 10.9.$i.0/24 via 192.0.2.2; done | ip -batch -;"
+	             "for i in $(seq 0 2 255); do echo route del 10.9.$i.0/24; done | ip -batch -");
 	assert_int_equal(mirror->stats.overrun_cnt, 0);
 	equal_soon("an overrun");
 	assert_true(mirror->stats.overrun_cnt != 0);
@@ -423,7 +413,7 @@ test_thread(void **state)
 {
 	struct fwd_mirror_stats stats = {0};
 	assert_int_equal(fwd_mirror_start(mirror, &error), 0);
-	shell("ip route add 10.1.0.0/16 via 192.0.2.2");
+	command_must("ip route add 10.1.0.0/16 via 192.0.2.2");
 	for (uint64_t begin_ms = fwd_mirror_now_ms(); fwd_mirror_now_ms() - begin_ms < WAIT_MS;) {
 		fwd_mirror_stats(mirror, &stats);
 		if (stats.rib.event_cnt[FWD_RIB_ROUTE4] != 0)

@@ -29,25 +29,10 @@ static struct fwd_pump *pump;
 static struct fwd_ring_end to_linux[2], from_linux;
 static struct bh_error error;
 
-static char *
-shell(const char *line)
-{
-	const char *argv[] = {"/bin/sh", "-e", "-c", line, NULL};
-	struct command_result result;
-	command_run(argv, 60000, &result);
-	if (result.exit_code != 0)
-		print_error("%s\n%s%s", line, result.out, result.err);
-	assert_int_equal(result.exit_code, 0);
-	char *out = result.out;
-	result.out = NULL;
-	command_result_free(&result);
-	return out;
-}
-
 static bool
 says(const char *line, const char *wanted)
 {
-	char *out = shell(line);
+	char *out = command_text(line);
 	bool found = strstr(out, wanted) != NULL;
 	free(out);
 	return found;
@@ -137,7 +122,7 @@ test_nonsense_from_the_cell(void **state)
 	read_stats(&stats);
 	assert_int_equal(stats.to_linux_cnt, 1);
 	channel->from_linux.tail = 77;
-	free(shell("ip link set p0 up"));
+	free(command_text("ip link set p0 up"));
 	turns(3);
 	read_stats(&stats);
 	assert_int_equal(stats.from_linux_cnt, 0);
@@ -174,7 +159,7 @@ test_tap_that_is_down(void **state)
 {
 	const uint8_t frame[64] = {0};
 	struct fwd_pump_stats stats;
-	free(shell("ip link set p1 down"));
+	free(command_text("ip link set p1 down"));
 	put(&to_linux[0], frame, 60, 1);
 	turns(1);
 	read_stats(&stats);
@@ -248,8 +233,8 @@ test_linux_answers(void **state)
 	ping[25] = (uint8_t)sum;
 	port_says(1, 1500, true);
 	assert_int_equal(fwd_pump_start(pump, &error), 0);
-	free(shell("ip addr add 198.51.100.1/24 dev p1; i=0; until ip link show p1 | grep -q 02:00:00:00:00:11;"
-	           "do i=$((i + 1)); test $i -lt 100; sleep 0.05; done"));
+	free(command_text("ip addr add 198.51.100.1/24 dev p1; i=0; until ip link show p1 | grep -q 02:00:00:00:00:11;"
+	                  "do i=$((i + 1)); test $i -lt 100; sleep 0.05; done"));
 	put(&to_linux[1], arp_request, sizeof(arp_request), 1);
 	const uint8_t *answer = next_frame(is_arp_reply);
 	assert_memory_equal(answer + 22, port_mac[1], 6);
@@ -265,7 +250,7 @@ test_full_ring_waits(void **state)
 	struct fwd_pump_stats stats;
 	port_says(0, 1500, true);
 	turns(70);
-	free(shell(
+	free(command_text(
 	        "ip addr add 192.0.2.1/24 dev p0; ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:98 dev p0 nud permanent;"
 	        "sleep 1.2; ping -n -q -c 40 -i 0.002 -W 1 192.0.2.2 || true"));
 	turns(20);

@@ -150,17 +150,8 @@ background_end(struct background *cell, int want_code, int with_signal)
 	return json;
 }
 
-static unsigned long
-number(const json_t *json, const char *object, const char *key)
-{
-	const json_t *value = json_object_get(json_object_get(json, object), key);
-	if (!json_is_number(value))
-		fail_msg("%s.%s is missing or no number", object, key);
-	return (unsigned long)json_number_value(value);
-}
-
-#define APP(json, key)     number(json, "app", key)
-#define COUNTER(json, key) number(json, "counters", key)
+#define APP(json, key)     wire_number(json, "app", key)
+#define COUNTER(json, key) wire_number(json, "counters", key)
 
 static void
 the_first_packet_cell_sends_back(void **state)

@@ -66,17 +66,8 @@ generate(const struct wire_run *run, const char *app, int want_code, const char 
 	return json;
 }
 
-static unsigned long
-number(const json_t *json, const char *object, const char *key)
-{
-	const json_t *value = json_object_get(json_object_get(json, object), key);
-	if (!json_is_number(value))
-		fail_msg("%s.%s is missing or no number", object, key);
-	return (unsigned long)json_number_value(value);
-}
-
-#define APP(json, key)     number(json, "app", key)
-#define COUNTER(json, key) number(json, "counters", key)
+#define APP(json, key)     wire_number(json, "app", key)
+#define COUNTER(json, key) wire_number(json, "counters", key)
 #define BRIEF              "count = 20000\ndrain = 500ms\n"
 
 /* What holds whatever the wire does: each frame is sent, carried or lost, and received, once. */
@@ -257,12 +248,12 @@ the_wall_stands(void **state)
 	wire_run_start(&run, program, "aa", LIST(NULL));
 	json_t *json = generate(&run, "rate = 100000\n", 0, LIST("pktgen.count=100000"));
 	wire_run_end(&run, &said);
-	assert_int_equal(number(json, "isolation", "seccomp"), 2);
-	assert_int_equal(number(json, "isolation", "no_new_privs"), 1);
-	assert_int_equal(number(json, "isolation", "cap_eff"), 0);
-	assert_int_equal(number(json, "isolation", "open_fds"), 0);
-	assert_int_equal(number(json, "isolation", "voluntary_switches"), 0);
-	assert_int_not_equal(number(json, "isolation", "uid"), 0);
+	assert_int_equal(wire_number(json, "isolation", "seccomp"), 2);
+	assert_int_equal(wire_number(json, "isolation", "no_new_privs"), 1);
+	assert_int_equal(wire_number(json, "isolation", "cap_eff"), 0);
+	assert_int_equal(wire_number(json, "isolation", "open_fds"), 0);
+	assert_int_equal(wire_number(json, "isolation", "voluntary_switches"), 0);
+	assert_int_not_equal(wire_number(json, "isolation", "uid"), 0);
 	json_decref(json);
 }
 

@@ -150,3 +150,12 @@ wire_run_forget(struct wire_run *run)
 	unlink(path);
 	rmdir(run->dir);
 }
+
+unsigned long
+wire_number(const json_t *json, const char *object, const char *key)
+{
+	const json_t *value = json_object_get(json_object_get(json, object), key);
+	if (!json_is_number(value))
+		fail_msg("%s.%s is missing or no number", object, key);
+	return (unsigned long)json_number_value(value);
+}

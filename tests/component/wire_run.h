@@ -6,6 +6,7 @@
 #ifndef TESTS_COMPONENT_WIRE_RUN_H
 #define TESTS_COMPONENT_WIRE_RUN_H
 
+#include <jansson.h>
 #include <sys/types.h>
 
 #define WIRE_CARDS_MAX 4u
@@ -34,5 +35,8 @@ void wire_run_end(struct wire_run *run, struct wire_said *out_said);
 /* wire_run_kill - SIGKILL, at once; wire_run_forget then removes the files */
 void wire_run_kill(struct wire_run *run);
 void wire_run_forget(struct wire_run *run);
+
+/* wire_number - a number of a cell's JSON, in one of its objects; fails the test if there is none */
+unsigned long wire_number(const json_t *json, const char *object, const char *key);
 
 #endif

@@ -12,6 +12,7 @@
 #include "apps/fwd/host/tap.h"
 #include "tests/lab/inside.h"
 #include "tests/unit/fwd/switch_rig.h"
+#include "tests/xorshift.h"
 
 #define ROUND_CNT   12u
 #define FRAME_CNT   1500u
@@ -31,10 +32,7 @@ static struct {
 static uint32_t
 below(uint32_t end)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state >> 20) % end;
+	return (uint32_t)(xorshift64(&state) >> 20) % end;
 }
 
 static void

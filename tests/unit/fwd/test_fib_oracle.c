@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "apps/fwd/host/fib.h"
+#include "tests/xorshift.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define CHANGE4_CNT 300000u
@@ -29,10 +30,7 @@ static uint64_t state;
 static uint64_t
 draw(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	return xorshift64(&state);
 }
 
 /* The oracle. Value 0: no route ends here. */

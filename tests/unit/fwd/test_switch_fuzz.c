@@ -5,6 +5,7 @@
  * in. BULKHEAD_FUZZ_SEEDS=N runs N seeds; a failure prints its seed.
  */
 #include "tests/unit/fwd/switch_rig.h"
+#include "tests/xorshift.h"
 
 #define SEEDS_DEFAULT 30u
 #define STEP_CNT      400u
@@ -15,10 +16,7 @@ static uint64_t state;
 static uint32_t
 below(uint32_t end)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state >> 20) % end;
+	return (uint32_t)(xorshift64(&state) >> 20) % end;
 }
 
 static void

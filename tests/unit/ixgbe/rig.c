@@ -3,6 +3,7 @@
 
 #include "core/core.h"
 #include "tests/hosted/include/bulkhead/hosted.h"
+#include "tests/unit/net/only_32_bits.h"
 
 #define CLOCK_STEP_NS 100u
 #define IDLE_STEP_NS  5000u /* while nothing moves */
@@ -84,23 +85,6 @@ bh_reg_write32(const struct bh_device *device, uint32_t bar, uint64_t offset, ui
 		ixgbe_model_reg_write(rig.model[device->device_idx], offset, 4, value);
 	return 0;
 }
-
-/* The virtio driver, which is linked with the others, has registers of all widths; these cards do not. */
-#define NO_REGISTER(width)                                                                                             \
-	int bh_reg_read##width(const struct bh_device *device, uint32_t bar, uint64_t offset,                          \
-	                       uint##width##_t *out_value)                                                             \
-	{                                                                                                              \
-		fail_msg("a read of " #width " bits at %lx", offset);                                                  \
-		return -BH_EIO;                                                                                        \
-	}                                                                                                              \
-	int bh_reg_write##width(const struct bh_device *device, uint32_t bar, uint64_t offset, uint##width##_t value)  \
-	{                                                                                                              \
-		fail_msg("a write of " #width " bits at %lx", offset);                                                 \
-		return -BH_EIO;                                                                                        \
-	}
-NO_REGISTER(8)
-NO_REGISTER(16)
-NO_REGISTER(64)
 
 int
 bh_device_reset(const struct bh_device *device)
