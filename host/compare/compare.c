@@ -189,19 +189,11 @@ prepare(struct bh_session *session, struct bh_error *error)
 	return err;
 }
 
-static double
-now_s(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* Measures, gives back whatever happened, reports. The first thing that went wrong is what is returned. */
 static int
 run_session(struct bh_session *session, FILE *table, struct bh_compare_outcome *out, struct bh_error *error)
 {
-	double start_s = now_s();
+	double start_s = bh_session_now_s();
 	struct bh_error later = {0};
 	int err = prepare(session, error);
 	if (err != 0)
@@ -212,7 +204,7 @@ run_session(struct bh_session *session, FILE *table, struct bh_compare_outcome *
 		session->failure = *error;
 	else if (back != 0)
 		session->failure = later;
-	session->seconds = now_s() - start_s;
+	session->seconds = bh_session_now_s() - start_s;
 	out->interrupted = session->interrupted;
 	if (session->run_cnt > 0) {
 		struct bh_error broken = {0};

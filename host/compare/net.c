@@ -365,26 +365,18 @@ prepare(struct bh_session *session, struct bh_error *error)
 	return 0;
 }
 
-static double
-now_s(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static int
 run_session(struct bh_session *session, FILE *table, struct bh_compare_outcome *out, struct bh_error *error)
 {
 	struct bh_error broken = {0};
-	double start_s = now_s();
+	double start_s = bh_session_now_s();
 	int err = prepare(session, error);
 	if (err != 0)
 		return err;
 	err = measure_all(session, error);
 	if (err != 0)
 		session->failure = *error;
-	session->seconds = now_s() - start_s;
+	session->seconds = bh_session_now_s() - start_s;
 	session->given_back = true;
 	out->interrupted = session->interrupted;
 	if (session->run_cnt == 0)

@@ -205,3 +205,11 @@ bh_session_free(struct bh_session *session)
 	free(session->run);
 	free(session);
 }
+
+double
+bh_session_now_s(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}

@@ -181,4 +181,7 @@ const char *bh_verdict_name(enum bh_compare_verdict state); /* "met", "missed", 
 /* bh_session_emulated - what of the figures an emulator made, as a sentence; "" nothing. */
 const char *bh_session_emulated(const struct bh_session *session);
 
+/* bh_session_now_s - seconds on a clock that nobody sets */
+double bh_session_now_s(void);
+
 #endif
