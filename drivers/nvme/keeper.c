@@ -51,14 +51,30 @@ abort_one(struct bh_nvme *ctrl, struct bh_nvme_qpair *qp, uint32_t ask)
 	__atomic_compare_exchange_n(&qp->slow->abort_ask, &ask, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
+static uint32_t
+abort_ask(const struct bh_nvme *ctrl, uint32_t qid)
+{
+	const struct bh_nvme_qpair *qp = ctrl->qp[qid];
+	return qp ? __atomic_load_n(&qp->slow->abort_ask, __ATOMIC_ACQUIRE) : 0;
+}
+
+static bool
+is_abort_asked(const struct bh_nvme *ctrl)
+{
+	for (uint32_t qid = 1; qid < NVME_QPAIRS_MAX; qid++) {
+		if (abort_ask(ctrl, qid) != 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 aborts_serve(struct bh_nvme *ctrl)
 {
 	for (uint32_t qid = 1; qid < NVME_QPAIRS_MAX; qid++) {
-		struct bh_nvme_qpair *qp = ctrl->qp[qid];
-		uint32_t ask = qp ? __atomic_load_n(&qp->slow->abort_ask, __ATOMIC_ACQUIRE) : 0;
+		uint32_t ask = abort_ask(ctrl, qid);
 		if (ask)
-			abort_one(ctrl, qp, ask);
+			abort_one(ctrl, ctrl->qp[qid], ask);
 	}
 }
 
@@ -89,7 +105,8 @@ keeper_work(struct bh_nvme *ctrl, uint64_t *watch_next_tsc)
 {
 	/* Whoever resets the function below us: hands off until that has ended. */
 	uint32_t foreign_cnt = bh_nvme_foreign_reset_wait(ctrl);
-	if (bh_clock_now_tsc() >= *watch_next_tsc) {
+	/* Before an abort, too: a controller that failed or is gone answers none, and its time-out would come first. */
+	if (bh_clock_now_tsc() >= *watch_next_tsc || is_abort_asked(ctrl)) {
 		*watch_next_tsc = bh_clock_now_tsc() + ctrl->watch_tsc;
 		status_watch(ctrl, foreign_cnt);
 	}

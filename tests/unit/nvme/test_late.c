@@ -215,6 +215,55 @@ FIBER_TEST(test_create_abandoned_and_reset)
 	rig_close(&rig);
 }
 
+static struct {
+	uint32_t cnt;
+	uint16_t status;
+} answer;
+
+static void
+read_done(void *arg, uint16_t status)
+{
+	answer.cnt++;
+	answer.status = status;
+}
+
+/* A controller that failed or is gone answers no Abort: that shows before one is sent, and not after the time of one. */
+static void
+late_because(bool gone)
+{
+	const struct bh_nvme_options options = {.command_timeout_ns = 20000000, .admin_timeout_ns = PATIENT_NS};
+	struct rig rig;
+	memset(&answer, 0, sizeof(answer));
+	rig_open(&rig, &options, 4);
+	fake.hold_opcode_mask = 1u << 2;
+	assert_int_equal(bh_nvme_read(rig.qp, rig.ns, 0, 8, bh_dma_alloc(4096, 4096), read_done, NULL), 0);
+	bh_nvme_ring(rig.qp);
+	uint64_t begin_tsc = bh_clock_now_tsc();
+	fake.csts |= gone ? 0 : 2;
+	fake.gone = gone;
+	rig_until(&rig, &answer.cnt, 1);
+	assert_int_equal(answer.status, BH_NVME_STATUS_TIMED_OUT);
+	assert_int_equal(fake_counter("abort"), 0);
+	assert_true(bh_tsc_to_ns(bh_clock_now_tsc() - begin_tsc) < 1000000000);
+	if (gone) {
+		assert_int_equal(bh_nvme_qpair_delete(rig.qp), 0);
+		assert_int_equal(bh_nvme_close(rig.ctrl), -BH_ENODEV);
+		return;
+	}
+	assert_int_equal(fake_counter("reset"), 1);
+	rig_close(&rig);
+}
+
+FIBER_TEST(test_no_abort_for_a_fatal_controller)
+{
+	late_because(false);
+}
+
+FIBER_TEST(test_no_abort_for_a_controller_that_is_gone)
+{
+	late_because(true);
+}
+
 int
 main(void)
 {
@@ -224,6 +273,8 @@ main(void)
 	        UNIT(test_create_abandoned),
 	        UNIT(test_delete_abandoned),
 	        UNIT(test_create_abandoned_and_reset),
+	        UNIT(test_no_abort_for_a_fatal_controller),
+	        UNIT(test_no_abort_for_a_controller_that_is_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
