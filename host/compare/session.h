@@ -161,7 +161,6 @@ BH_MUST_CHECK int bh_summarize(struct bh_session *session);
 /* bh_way_name - of a run's or a case's variant_idx; NULL: none, the cell. */
 const char *bh_way_name(const struct bh_session *session, uint32_t variant_idx);
 
-
 /* bh_judge - fill verdict[] from summary[]. Return: the whole: met only if every go/no-go criterion is. */
 enum bh_compare_verdict bh_judge(struct bh_session *session);
 

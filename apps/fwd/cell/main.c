@@ -77,7 +77,8 @@ static int
 open_port(const char *name, struct bh_port **out_port)
 {
 	/* What is for another station is dropped by its address: the MAC address of a TAP may be changed at any time. */
-	const struct bh_port_options options = {.queue_cnt = bh_core_cnt(), .promiscuous = true, .data_bytes = BH_PORT_DATA_BYTES_MAX};
+	const struct bh_port_options options = {
+	        .queue_cnt = bh_core_cnt(), .promiscuous = true, .data_bytes = BH_PORT_DATA_BYTES_MAX};
 	int err = bh_port_open(name, &options, out_port);
 	if (err != 0)
 		return err;

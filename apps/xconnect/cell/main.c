@@ -23,7 +23,8 @@ static int core_error[BH_CORES_MAX];
 static int
 open_port(const char *name, struct bh_port **out_port)
 {
-	const struct bh_port_options options = {.queue_cnt = bh_core_cnt(), .promiscuous = true, .data_bytes = BH_PORT_DATA_BYTES_MAX};
+	const struct bh_port_options options = {
+	        .queue_cnt = bh_core_cnt(), .promiscuous = true, .data_bytes = BH_PORT_DATA_BYTES_MAX};
 	int err = bh_port_open(name, &options, out_port);
 	if (err == -BH_ENOENT)
 		bh_log_error("no such port in the boot page");
