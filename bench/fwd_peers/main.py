@@ -80,7 +80,7 @@ def back_start(folder):
 def front_l3fwd(folder, ring, program):
     packed = 1 if ring == "packed" else 0
     vdevs = [f"net_virtio_user{i},path={folder}/v{i}.sock,queues=1,queue_size=256,packed_vq={packed}" for i in range(2)]
-    return popen(program, *eal(folder, "bh-front", ["-l", "1"], vdevs), "--", "-p", "3", "-P", "--parse-ptype",
+    return popen(program, *eal(folder, "bh-front", ["-l", "1"], vdevs), "--", "-p", "3", "--parse-ptype",
                  "--config=(0,0,1),(1,0,1)", "--lookup=lpm", f"--rule_ipv4={folder}/v4.cfg",
                  f"--rule_ipv6={folder}/v6.cfg")
 
@@ -95,6 +95,7 @@ def front_router(folder, ring, build):
         if front.poll() is not None or time.monotonic() > until:
             sys.exit(f"bench/fwd_peers: the router does not start:\n{front.stdout.read()[-1500:]}")
         time.sleep(0.1)
+    time.sleep(2)  # its ports give their addresses to the TAPs when they are open
     lines = []
     for i in range(2):
         lines += [f"link set p{i} address {STATION}", f"link set p{i} up", f"addr add 10.{i + 1}.0.1/24 dev p{i}",
@@ -128,7 +129,7 @@ def measure(side, ring, options, program, folder):
         print(side, front_said[-1500:], said[-2500:])
     rates = {way: [int(rate) for rate in re.findall(rf"{way}-pps:\s+(\d+)", said)[-2:]] for way in ("Rx", "Tx")}
     if sum(rates["Rx"]) == 0:
-        sys.exit(f"bench/fwd_peers: nothing comes back from {side}, {ring}:\n{front_said[-800:]}\n{said[-1500:]}")
+        sys.exit(f"bench/fwd_peers: nothing comes back from {side}, {ring}:\n{front_said[-2500:]}\n{said[-1500:]}")
     return sum(rates["Rx"]) / 1e6, sum(rates["Tx"]) / 1e6
 
 
