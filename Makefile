@@ -5,17 +5,17 @@ BUILD ?= build
 PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PACKAGES := gcc binutils meson ninja-build pkg-config libinih-dev libjansson-dev libcmocka-dev libcap-dev libseccomp-dev \
-  libblkid-dev libpcap-dev libbpf-dev libmnl-dev
+  libblkid-dev libpcap-dev libbpf-dev libmnl-dev iproute2 iputils-ping
 TEST_PACKAGES := $(PACKAGES) clang libclang-rt-14-dev valgrind gdb \
-  qemu-system-x86 busybox-static xz-utils kmod fio dmsetup mdadm lvm2 btrfs-progs irqbalance grub-common systemd iproute2 ethtool iperf3 \
-  iputils-ping tcpdump dpdk-dev radvd traceroute frr
+  qemu-system-x86 busybox-static xz-utils kmod fio dmsetup mdadm lvm2 btrfs-progs irqbalance grub-common systemd ethtool iperf3 \
+  tcpdump dpdk-dev radvd traceroute frr
 STYLE_PACKAGES := $(PACKAGES) clang-format clang-tidy
 
 .DEFAULT_GOAL := build
 .PHONY: help build install uninstall demo test bench deps test-deps style-deps check-style analyze clean
 
 help:
-	@echo "make demo         install what is missing, build, and run cells on a software NVMe device and network cards"
+	@echo "make demo         install what is missing, build, and run cells on a software NVMe device, network cards and as a router"
 	@echo "make test         install what is missing, build, and run all tests"
 	@echo "make bench        build and measure: a table, and JSON in $(BUILD)/bench.json"
 	@echo "make build        build only; the program is $(BUILD)/bulkhead"
@@ -52,7 +52,7 @@ uninstall: build
 	@$(if $(DESTDIR),,$(SUDO)) env DESTDIR="$(DESTDIR)" tools/uninstall.sh $(BUILD)
 
 demo: deps $(BUILD)/build.ninja
-	@ninja -C $(BUILD) bulkhead apps/nvme-bench.cell apps/pktgen.cell
+	@ninja -C $(BUILD) bulkhead apps/nvme-bench.cell apps/pktgen.cell apps/xconnect.cell apps/fwd.cell
 	@$(SUDO) tools/demo.sh $(BUILD)
 
 test: test-deps
