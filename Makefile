@@ -52,7 +52,7 @@ uninstall: build
 	@$(if $(DESTDIR),,$(SUDO)) env DESTDIR="$(DESTDIR)" tools/uninstall.sh $(BUILD)
 
 demo: deps $(BUILD)/build.ninja
-	@ninja -C $(BUILD) bulkhead apps/nvme-bench.cell apps/pktgen.cell apps/xconnect.cell apps/fwd.cell
+	@ninja -C $(BUILD) bulkhead apps/nvme-bench.cell apps/pktgen.cell apps/fwd.cell
 	@$(SUDO) tools/demo.sh $(BUILD)
 
 test: test-deps
