@@ -245,25 +245,48 @@ namespaces_end(void)
 	(void)shell("ip netns del bh-test1; ip netns del bh-test2; ip link del bh-ta; ip link del bh-tb", NULL);
 }
 
+/* Two hosts, each a namespace, on veth pairs whose ends here the cell takes. */
+static void
+namespaces_make(const char *queues)
+{
+	char line[1024];
+	snprintf(line, sizeof(line),
+	         "set -e; ip netns add bh-test1; ip netns add bh-test2;"
+	         "ip link add bh-ta %s type veth peer name far %s netns bh-test1;"
+	         "ip link add bh-tb %s type veth peer name far %s netns bh-test2; ip link set bh-ta up; ip link set "
+	         "bh-tb up;"
+	         "ip -n bh-test1 addr add 10.77.0.1/24 dev far; ip -n bh-test1 link set far up;"
+	         "ip -n bh-test2 addr add 10.77.0.2/24 dev far; ip -n bh-test2 link set far up;"
+	         "ip netns exec bh-test1 ethtool -K far tx off; ip netns exec bh-test2 ethtool -K far tx off",
+	         queues, queues, queues, queues);
+	namespaces_end();
+	if (shell(line, NULL) != 0)
+		fail_msg("cannot make network namespaces");
+}
+
+static pid_t
+af_xdp_start(const char *cpus, const char *queues)
+{
+	char text[512];
+	const char *argv[] = {program, "run", path_of("xdp.conf"), "--json", "--duration", "30s", NULL};
+	snprintf(text, sizeof(text),
+	         "[cell]\napp = xconnect\ncpus = %s\n[port a]\nbackend = af_xdp\ninterface = bh-ta\nqueues = %s\n"
+	         "[port b]\nbackend = af_xdp\ninterface = bh-tb\nqueues = %s\n[xconnect]\na = a\nb = b\n",
+	         cpus, queues, queues);
+	write_file("xdp.conf", text);
+	pid_t cell = start(argv, "xdp.json");
+	for (int i = 0; i < 50 && shell("ip -d link show bh-tb | grep -q prog/xdp", NULL) != 0; i++)
+		usleep(100000);
+	sleep(1);
+	return cell;
+}
+
 static void
 test_linux_talks_through_af_xdp(void **state)
 {
-	static const char set_up[] =
-	        "set -e; ip netns add bh-test1; ip netns add bh-test2;"
-	        "ip link add bh-ta type veth peer name far netns bh-test1;"
-	        "ip link add bh-tb type veth peer name far netns bh-test2; ip link set bh-ta up; ip link set bh-tb up;"
-	        "ip -n bh-test1 addr add 10.77.0.1/24 dev far; ip -n bh-test1 link set far up;"
-	        "ip -n bh-test2 addr add 10.77.0.2/24 dev far; ip -n bh-test2 link set far up;"
-	        "ip netns exec bh-test1 ethtool -K far tx off; ip netns exec bh-test2 ethtool -K far tx off";
-	const char *argv[] = {program, "run", path_of("xdp.conf"), "--json", "--duration", "30s", NULL};
 	char *text = NULL;
-	namespaces_end();
-	if (shell(set_up, NULL) != 0)
-		fail_msg("cannot make network namespaces");
-	write_file("xdp.conf", "[cell]\napp = xconnect\ncpus = auto\n[port a]\nbackend = af_xdp\ninterface = bh-ta\n"
-	                       "[port b]\nbackend = af_xdp\ninterface = bh-tb\n[xconnect]\na = a\nb = b\n");
-	pid_t cell = start(argv, "xdp.json");
-	sleep(2);
+	namespaces_make("");
+	pid_t cell = af_xdp_start("auto", "1");
 	int ping = shell("ip netns exec bh-test1 ping -c 10 -i 0.1 -W 2 10.77.0.2", NULL);
 	(void)shell("ip netns exec bh-test2 iperf3 -s -1 -D; sleep 1", NULL);
 	int iperf = shell("ip netns exec bh-test1 timeout 20 iperf3 -c 10.77.0.2 -n 20M -J", &text);
@@ -280,11 +303,40 @@ test_linux_talks_through_af_xdp(void **state)
 	free(text);
 }
 
+/*
+ * Two cores with a queue each: Linux spreads 40 flows over both, and each datagram comes out on the other side, where
+ * its host counts those for which nobody listens.
+ */
+static void
+test_two_queues_of_af_xdp(void **state)
+{
+	static const char send[] =
+	        "ip netns exec bh-test1 bash -c 'for r in 1 2 3 4 5; do for p in $(seq 9000 9039); do"
+	        " echo x >/dev/udp/10.77.0.2/$p; done; done' 2>/dev/null; sleep 1;"
+	        "ip netns exec bh-test2 nstat -asz UdpNoPorts | awk '/UdpNoPorts/ {print $2}'";
+	static const char used[] = "ethtool -S bh-ta | awk '/rx_queue_[01]_xdp_packets:/ && $2 > 0' | wc -l";
+	char *arrived = NULL, *queues = NULL;
+	namespaces_make("numtxqueues 2 numrxqueues 2");
+	pid_t cell = af_xdp_start("0,1", "2");
+	/* Both polling cores share their CPUs with Linux: each answer may take a moment. */
+	int ping = shell("ip netns exec bh-test1 ping -c 3 -i 0.3 -W 5 10.77.0.2", NULL);
+	int sent = shell(send, &arrived), counted = shell(used, &queues);
+	kill(cell, SIGINT);
+	int code = command_wait_exit(cell, 30000);
+	namespaces_end();
+	assert_int_equal(ping | sent | counted | code, 0);
+	assert_int_equal(atoi(arrived), 200);
+	assert_int_equal(atoi(queues), 2);
+	free(arrived);
+	free(queues);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_linux_talks_through_af_xdp),
+	        cmocka_unit_test(test_two_queues_of_af_xdp),
 	        cmocka_unit_test(test_testpmd_sends_everything_back),
 	        cmocka_unit_test(test_testpmd_goes_and_comes_again),
 	};
