@@ -127,7 +127,7 @@ bh_pkt_take(struct bh_pkt_pool *pool, struct bh_pkt **out_pkts, uint32_t cnt)
 	if (BH_UNLIKELY(pool->free_cnt < cnt))
 		return bh_pkt_get_low(pool, out_pkts, cnt);
 	struct bh_pkt **from = pool->free + (pool->free_cnt -= cnt);
-	for (uint32_t i = 0; i < cnt; i++)
+	for (size_t i = 0; i < cnt; i++)
 		out_pkts[i] = from[i];
 	return cnt;
 }
@@ -161,9 +161,15 @@ bh_pkt_free(struct bh_pkt *pkt)
 BH_INLINE void
 bh_pkt_free_burst(struct bh_pkt_pool *pool, struct bh_pkt *const *pkts, uint32_t cnt)
 {
-	for (uint32_t i = 0; i < cnt; i++) {
+	struct bh_pkt **const to = pool->free + pool->free_cnt;
+	size_t i = 0, room = pool->pkt_cnt - pool->free_cnt;
+	for (; i < cnt && i < room && BH_LIKELY(pkts[i]->pool == pool && pkts[i]->next == NULL); i++)
+		to[i] = pkts[i];
+	pool->free_cnt += (uint32_t)i;
+	/* From the first on that is not as usual. */
+	for (; i < cnt; i++) {
 		struct bh_pkt *pkt = pkts[i];
-		if (BH_LIKELY(pkt->pool == pool && pkt->next == NULL && pool->free_cnt < pool->pkt_cnt))
+		if (pkt->pool == pool && pkt->next == NULL && pool->free_cnt < pool->pkt_cnt)
 			pool->free[pool->free_cnt++] = pkt;
 		else
 			bh_pkt_free_slow(pkt);

@@ -29,14 +29,9 @@ describe(const struct bh_pkt *pkt, struct intel_offload *offload)
 	offload->command |= INTEL_TXD_POPTS_TXSM;
 }
 
-static uint64_t
-each(uint32_t frame_bytes)
-{
-	return 0;
-}
-
 uint32_t
 bh_e1000e_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
 {
-	return intel_tx_burst(queue, pkts, cnt, PLAIN, able, describe, each);
+	static const struct intel_tx_kind kind = {.plain = PLAIN, .paged = true, .able = able, .describe = describe};
+	return intel_tx_burst(queue, pkts, cnt, &kind);
 }

@@ -44,14 +44,22 @@ describe(const struct bh_pkt *pkt, struct intel_offload *offload)
 	offload->command |= INTEL_TXD_POPTS_TXSM;
 }
 
-static uint64_t
-each(uint32_t frame_bytes)
-{
-	return (uint64_t)frame_bytes << INTEL_TXD_PAYLEN_SHIFT_82576;
-}
+#define KIND(in_pages)                                                                                                 \
+	{                                                                                                              \
+		.plain = PLAIN, .payload_shift = INTEL_TXD_PAYLEN_SHIFT_82576, .paged = in_pages, .able = able,        \
+		.describe = describe                                                                                   \
+	}
 
 uint32_t
 intel_adv_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
 {
-	return intel_tx_burst(queue, pkts, cnt, PLAIN, able, describe, each);
+	static const struct intel_tx_kind kind = KIND(false);
+	return intel_tx_burst(queue, pkts, cnt, &kind);
+}
+
+uint32_t
+intel_adv_tx_paged(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
+{
+	static const struct intel_tx_kind kind = KIND(true);
+	return intel_tx_burst(queue, pkts, cnt, &kind);
 }

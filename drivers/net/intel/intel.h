@@ -107,6 +107,7 @@ struct intel_tx_ring {
 	uint32_t clean; /* the oldest that is not taken back */
 	uint32_t mark_head, mark_tail;
 	uint32_t segs_max;
+	uint32_t gap_cnt; /* NULL slots from clean on: without them all are freed in one go */
 };
 
 struct intel_queue {
@@ -169,9 +170,10 @@ uint32_t intel_tx_link_down(struct bh_port_queue *queue, struct bh_pkt *const *p
 
 uint32_t intel_rx(struct bh_port_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt);
 
-/* adv_tx.c: bh_port_tx with advanced descriptors, which 82576 and 82599 share */
+/* adv_tx.c: bh_port_tx with advanced descriptors, which 82576 (with a descriptor a page, see tx.h) and 82599 share */
 
 uint32_t intel_adv_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt);
+uint32_t intel_adv_tx_paged(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt);
 
 /* rss.c: key and table; queue q of a redirection entry is written as q << shift. */
 

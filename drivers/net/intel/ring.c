@@ -99,21 +99,24 @@ intel_rx_refill(struct intel_queue *iq)
 {
 	struct intel_rx_ring *ring = &iq->rx;
 	struct bh_pkt_pool *pool = iq->queue.pool;
-	struct bh_pkt *pkts[INTEL_FILL_CNT];
-	uint32_t at = (ring->next + ring->filled) & ring->mask, before = ring->filled;
+	const uint32_t headroom_bytes = pool->headroom_bytes;
+	uint32_t at = (ring->next + ring->filled) & ring->mask, before = ring->filled, cnt, want;
 
 	while (ring->mask - ring->filled >= ring->fill_cnt) {
-		uint32_t cnt = bh_pkt_take(pool, pkts, ring->fill_cnt);
-		for (uint32_t i = 0; i < cnt; i++) {
-			struct bh_pkt *pkt = pkts[i];
-			pkt->data = pkt->buf + pool->headroom_bytes;
-			ring->slot[at] = pkt;
-			ring->desc[at].word[0] = (uintptr_t)pkt->data;
-			ring->desc[at].word[1] = 0;
-			at = (at + 1) & ring->mask;
+		struct bh_pkt **const slot = ring->slot + at;
+		struct intel_desc *const desc = ring->desc + at;
+		want = BH_MIN(ring->fill_cnt, ring->mask + 1 - at);
+		cnt = bh_pkt_take(pool, slot, want);
+		for (size_t i = 0; i < cnt; i++) {
+			struct bh_pkt *const pkt = slot[i];
+			uint8_t *const data = pkt->buf + headroom_bytes;
+			pkt->data = data;
+			desc[i].word[0] = (uintptr_t)data;
+			desc[i].word[1] = 0;
 		}
+		at = (at + cnt) & ring->mask;
 		ring->filled += cnt;
-		if (cnt < ring->fill_cnt)
+		if (cnt < want)
 			break;
 	}
 	if (ring->filled == before)
@@ -128,25 +131,37 @@ intel_fill(struct bh_port_queue *queue)
 	intel_rx_refill(intel_queue_of(queue));
 }
 
+/* Frames of several descriptors are among them. Return: how many frames. */
+static uint32_t
+gather(struct intel_tx_ring *ring, struct bh_pkt **out_pkts, uint32_t cnt)
+{
+	uint32_t frame_cnt = 0;
+	for (uint32_t i = 0; i < cnt; i++) {
+		struct bh_pkt *pkt = ring->slot[ring->clean + i];
+		if (pkt == NULL)
+			ring->gap_cnt--;
+		else
+			out_pkts[frame_cnt++] = pkt;
+	}
+	return frame_cnt;
+}
+
 /* All up to, without, `end`. */
 static void
 tx_free(struct intel_queue *iq, uint32_t end)
 {
 	struct intel_tx_ring *ring = &iq->tx;
 	struct bh_pkt *sent[RECLAIM_CNT];
-	uint32_t cnt = 0;
-	for (; ring->clean != end; ring->clean = (ring->clean + 1) & ring->mask) {
-		struct bh_pkt *pkt = ring->slot[ring->clean];
-		if (pkt == NULL)
-			continue;
-		ring->slot[ring->clean] = NULL;
-		sent[cnt++] = pkt;
-		if (cnt == RECLAIM_CNT) {
-			bh_pkt_free_burst(iq->queue.pool, sent, cnt);
-			cnt = 0;
+	while (ring->clean != end) {
+		uint32_t cnt = (end > ring->clean ? end : ring->mask + 1) - ring->clean;
+		if (BH_LIKELY(ring->gap_cnt == 0)) {
+			bh_pkt_free_burst(iq->queue.pool, ring->slot + ring->clean, cnt);
+		} else {
+			cnt = BH_MIN(cnt, RECLAIM_CNT);
+			bh_pkt_free_burst(iq->queue.pool, sent, gather(ring, sent, cnt));
 		}
+		ring->clean = (ring->clean + cnt) & ring->mask;
 	}
-	bh_pkt_free_burst(iq->queue.pool, sent, cnt);
 }
 
 void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Transmitting: one inline function, which each card makes its own with its way to describe a frame. Only the last frame of
+ * Transmitting: one inline function for frames of one descriptor, which each card makes its own with a constant struct
+ * intel_tx_kind; all others are put by tx.c. Only the last frame of
  * a burst, and each INTEL_REPORT_CNT-th, asks the device to report; what the reports are of stands in ring->mark.
  */
 #ifndef DRIVERS_NET_INTEL_TX_H
@@ -18,61 +19,22 @@ struct intel_offload {
 	uint64_t command; /* of each data descriptor: type, DEXT, IFCS, VLE, options, and what else the card wants */
 };
 
-BH_INLINE void
-intel_tx_put(struct intel_tx_ring *ring, uint64_t word0, uint64_t word1, struct bh_pkt *pkt)
-{
-	ring->slot[ring->next] = pkt;
-	ring->desc[ring->next].word[0] = word0;
-	ring->desc[ring->next].word[1] = word1;
-	ring->next = (ring->next + 1) & ring->mask;
-}
-
-/* Shorter than the device takes: zeros behind it. A buffer always has the room. */
-BH_INLINE void
-intel_tx_pad(struct bh_pkt *pkt)
-{
-	if (BH_LIKELY(pkt->len_bytes >= INTEL_TX_BYTES_MIN) || pkt->next != NULL)
-		return;
-	for (; pkt->len_bytes < INTEL_TX_BYTES_MIN && bh_pkt_tailroom(pkt) > 0; pkt->len_bytes++)
-		pkt->data[pkt->len_bytes] = 0;
-}
-
-/*
- * One descriptor a page. The cards need no such thing, but QEMU's (7.2 to 10.0) drop a frame without a word when a piece of
- * it crosses into a page that is not next to the first one in the machine's memory (net_tx_pkt_add_raw_fragment).
- */
-BH_INLINE void
-intel_tx_piece(struct intel_tx_ring *ring, const struct bh_pkt *seg, uint64_t command, struct bh_pkt *last)
-{
-	uint64_t addr = (uintptr_t)seg->data;
-	uint32_t left = seg->len_bytes, room = BH_PAGE_BYTES - (uint32_t)(addr % BH_PAGE_BYTES);
-	while (BH_UNLIKELY(left > room)) {
-		intel_tx_put(ring, addr, command | room, NULL);
-		addr += room;
-		left -= room;
-		room = BH_PAGE_BYTES;
-	}
-	intel_tx_put(ring, addr, command | left | (last != NULL ? INTEL_TXD_EOP : 0), last);
-}
-
-/* The most descriptors that a frame can take: each piece crosses one page boundary more than it has whole pages. */
-BH_INLINE uint32_t
-intel_tx_need(const struct bh_pkt *pkt, const struct intel_offload *offload)
-{
-	uint32_t seg_cnt = BH_LIKELY(pkt->next == NULL) ? 1 : pkt->seg_cnt;
-	return 2 * seg_cnt + bh_pkt_frame_bytes(pkt) / BH_PAGE_BYTES + offload->context;
-}
-
-BH_INLINE void
-intel_tx_frame(struct intel_tx_ring *ring, struct bh_pkt *pkt, const struct intel_offload *offload)
-{
-	if (BH_UNLIKELY(offload->context))
-		intel_tx_put(ring, offload->ctx[0], offload->ctx[1], NULL);
-	struct bh_pkt *seg = pkt;
-	for (; BH_UNLIKELY(seg->next != NULL); seg = seg->next)
-		intel_tx_piece(ring, seg, offload->command, NULL);
-	intel_tx_piece(ring, seg, offload->command, pkt);
-}
+/* How a card's descriptors say what a frame needs. */
+struct intel_tx_kind {
+	uint64_t plain; /* the command of a frame that needs nothing */
+	/* Where the frame's length stands beside the descriptor's own; 0: nowhere. */
+	uint32_t payload_shift;
+	/*
+	 * One descriptor a page. The cards need no such thing, but QEMU's 82574 and 82576 (7.2 to 10.0) drop a frame
+	 * without a word when a piece of it crosses into a page that is not next to the first one in the machine's
+	 * memory (net_tx_pkt_add_raw_fragment).
+	 */
+	bool paged;
+	/* What of BH_PORT_TX_CSUM and BH_PORT_TX_VLAN the device can do for this frame. */
+	uint32_t (*able)(const struct bh_pkt *pkt);
+	/* Fills in what a frame with flags needs. */
+	void (*describe)(const struct bh_pkt *pkt, struct intel_offload *offload);
+};
 
 /* The frame that was put last is to be reported. */
 BH_INLINE void
@@ -90,43 +52,73 @@ intel_tx_free_cnt(const struct intel_tx_ring *ring)
 }
 
 /**
- * intel_tx_burst - bh_port_tx of a card
- * @able: what of BH_PORT_TX_CSUM and BH_PORT_TX_VLAN the device can do for this frame
- * @plain: the command of a frame that needs nothing
- * @describe: fills in what a frame with flags needs
- * @each: what a frame's length adds to the command, or 0
+ * intel_tx_odd - a frame of several pieces, with an offload, too short for the device, or one that cannot be sent. tx.c
+ * Return: its bytes; 0: it was dropped and counted; -BH_EAGAIN: no room, nothing was done.
+ */
+BH_MUST_CHECK int intel_tx_odd(struct bh_port_queue *queue, struct bh_pkt *pkt, const struct intel_tx_kind *kind);
+
+/*
+ * The usual case: frames that are one descriptor each, up to the ring's end at most. cnt: as many as there is room for.
+ * Return: how many; the one behind them is none of these.
  */
 BH_INLINE uint32_t
-intel_tx_burst(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, uint64_t plain,
-               uint32_t (*able)(const struct bh_pkt *pkt),
-               void (*describe)(const struct bh_pkt *pkt, struct intel_offload *offload),
-               uint64_t (*each)(uint32_t frame_bytes))
+intel_tx_run(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, const struct intel_tx_kind *kind,
+             uint64_t *bytes)
 {
-	struct intel_queue *iq = intel_queue_of(queue);
-	struct intel_tx_ring *ring = &iq->tx;
+	struct intel_tx_ring *ring = &intel_queue_of(queue)->tx;
+	struct intel_desc *const desc = ring->desc + ring->next;
+	struct bh_pkt **const slot = ring->slot + ring->next;
+	const uint32_t over_max = queue->frame_bytes_max - INTEL_TX_BYTES_MIN;
+	const uint64_t command = kind->plain | INTEL_TXD_EOP;
+	uint64_t sum = 0;
+	size_t i;
+	for (i = 0; i < cnt; i++) {
+		struct bh_pkt *const pkt = pkts[i];
+		const uint64_t len_bytes = pkt->len_bytes, addr = (uintptr_t)pkt->data;
+		if (BH_UNLIKELY((uint32_t)len_bytes - INTEL_TX_BYTES_MIN > over_max || pkt->next != NULL ||
+		                (pkt->flags & (BH_PKT_CSUM_PARTIAL | BH_PKT_VLAN))))
+			break;
+		if (kind->paged && BH_UNLIKELY(addr % BH_PAGE_BYTES + len_bytes > BH_PAGE_BYTES))
+			break;
+		slot[i] = pkt;
+		desc[i].word[0] = addr;
+		desc[i].word[1] =
+		        command | (kind->payload_shift != 0 ? len_bytes << kind->payload_shift : 0) | len_bytes;
+		sum += len_bytes;
+	}
+	ring->next = (ring->next + (uint32_t)i) & ring->mask;
+	*bytes += sum;
+	return (uint32_t)i;
+}
+
+/* intel_tx_burst - bh_port_tx of a card; kind: constants */
+BH_INLINE uint32_t
+intel_tx_burst(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt, const struct intel_tx_kind *kind)
+{
+	struct intel_tx_ring *ring = &intel_queue_of(queue)->tx;
 	uint32_t taken = 0, sent = 0, unreported = 0;
 	uint64_t bytes = 0;
 
 	if (BH_UNLIKELY(!queue->port->link.up))
 		return intel_tx_link_down(queue, pkts, cnt);
-	intel_tx_reclaim(iq);
-	for (; taken < cnt; taken++) {
-		struct bh_pkt *pkt = pkts[taken];
-		uint32_t features = BH_UNLIKELY(pkt->flags) ? able(pkt) & queue->port->info.features : 0;
-		if (BH_UNLIKELY(!bh_port_tx_check(queue, pkt, features, ring->segs_max)))
-			continue;
-		struct intel_offload offload = {.command = plain};
-		if (BH_UNLIKELY(pkt->flags & (BH_PKT_CSUM_PARTIAL | BH_PKT_VLAN)))
-			describe(pkt, &offload);
-		if (BH_UNLIKELY(intel_tx_free_cnt(ring) < intel_tx_need(pkt, &offload)))
-			break;
-		intel_tx_pad(pkt);
-		uint32_t frame_bytes = bh_pkt_frame_bytes(pkt);
-		offload.command |= each(frame_bytes);
-		intel_tx_frame(ring, pkt, &offload);
-		bytes += frame_bytes;
-		sent++;
-		if (++unreported == INTEL_REPORT_CNT) {
+	intel_tx_reclaim(intel_queue_of(queue));
+	while (taken < cnt) {
+		uint32_t run = BH_MIN(cnt - taken, INTEL_REPORT_CNT - unreported);
+		run = BH_MIN(run, intel_tx_free_cnt(ring));
+		run = BH_MIN(run, ring->mask + 1 - ring->next);
+		uint32_t put = intel_tx_run(queue, pkts + taken, run, kind, &bytes);
+		taken += put;
+		if (put == 0) {
+			int odd = intel_tx_odd(queue, pkts[taken], kind);
+			if (odd == -BH_EAGAIN)
+				break;
+			taken++;
+			put = odd > 0;
+			bytes += (uint32_t)odd;
+		}
+		sent += put;
+		unreported += put;
+		if (unreported == INTEL_REPORT_CNT) {
 			intel_tx_report(ring);
 			unreported = 0;
 		}
