@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * What becomes of a frame that the router does not forward, and why: one counter each, "fwd.<name>", on the core where
- * it happened. Both halves include this.
+ * it happened; and each that is not Linux's own frame again by the port where it came in (drop_tx_full: where it should
+ * have gone out), "fwd<port's number>.<name>". Both halves include this.
  *
  * What adds up, at any moment when nothing is in a ring:
  *	rx_pkts of all ports      = fwd.forward4 + fwd.forward6 + fwd.punt_* + fwd.drop_* but fwd.drop_tx_full

@@ -23,6 +23,7 @@ struct fwd_router {
 	uint64_t tsc_hz;
 	uint64_t *forward4, *forward6;
 	uint64_t *reason[FWD_REASON_CNT];
+	uint64_t *port_reason[FWD_PORTS_MAX][FWD_DROP_END];
 	struct fwd_punt punt;
 	/* Of one burst. */
 	uint32_t cnt4, cnt6;
@@ -49,6 +50,7 @@ away(struct fwd_router *router, struct bh_pkt *pkt, uint32_t port_idx, enum fwd_
 	if (reason < FWD_PUNT_CNT)
 		reason = fwd_punt(&router->punt, pkt, port_idx, reason);
 	bh_counter_add(router->reason[reason], 1);
+	bh_counter_add(router->port_reason[port_idx][reason], 1);
 	bh_pkt_free_burst(router->queue[port_idx]->pool, &pkt, 1);
 }
 
@@ -266,6 +268,7 @@ send(struct fwd_router *router)
 		uint32_t sent_cnt = bh_port_tx(router->queue[i], out->pkt, out->cnt);
 		if (BH_UNLIKELY(sent_cnt < out->cnt)) {
 			bh_counter_add(router->reason[FWD_DROP_TX_FULL], out->cnt - sent_cnt);
+			bh_counter_add(router->port_reason[i][FWD_DROP_TX_FULL], out->cnt - sent_cnt);
 			bh_pkt_free_burst(router->queue[i]->pool, out->pkt + sent_cnt, out->cnt - sent_cnt);
 		}
 		out->cnt = 0;
@@ -317,6 +320,14 @@ counters(struct fwd_router *router)
 	for (uint32_t i = 0; i < FWD_REASON_CNT; i++) {
 		__builtin_memcpy(name + 4, names[i], sizeof(names[i]));
 		router->reason[i] = bh_counter_register(name, "");
+	}
+	__builtin_memcpy(name, "fwd0.", 5);
+	for (uint32_t port_idx = 0; port_idx < router->port_cnt; port_idx++) {
+		name[3] = (char)('0' + port_idx);
+		for (uint32_t i = 0; i < FWD_DROP_END; i++) {
+			__builtin_memcpy(name + 5, names[i], sizeof(names[i]));
+			router->port_reason[port_idx][i] = bh_counter_register(name, "");
+		}
 	}
 	router->forward4 = bh_counter_register(FWD_COUNTER_FORWARD4, "");
 	router->forward6 = bh_counter_register(FWD_COUNTER_FORWARD6, "");

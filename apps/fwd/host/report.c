@@ -13,7 +13,7 @@ static const char switch_names[FWD_SWITCH_REASON_CNT][20] = FWD_SWITCH_REASON_NA
 struct moment {
 	uint64_t tsc;
 	uint64_t forward4, forward6, from_linux;
-	uint64_t reason[FWD_REASON_CNT];
+	uint64_t reason[FWD_REASON_CNT], port_reason[FWD_PORTS_MAX][FWD_DROP_END];
 	uint64_t switch_forward, flood, copy, no_buffer, macs, learned, moved, aged, flushed, full, limited;
 	uint64_t taken, refused;
 	uint64_t switch_drop[FWD_PORTS_MAX][FWD_SWITCH_REASON_CNT], switch_full[FWD_PORTS_MAX];
@@ -61,6 +61,17 @@ take_switch(struct moment *now, const struct fwd_config *config, const struct bh
 }
 
 static void
+take_router(struct moment *now, const struct fwd_config *config, const struct bh_view *view)
+{
+	for (uint32_t i = 0; i < config->port_cnt; i++) {
+		char prefix[16];
+		snprintf(prefix, sizeof(prefix), "fwd%u.", i);
+		for (uint32_t j = 0; j < FWD_DROP_END; j++)
+			now->port_reason[i][j] = counter(view, prefix, reason_names[j]);
+	}
+}
+
+static void
 sample(void *opaque, const void *config, const struct bh_view *view, uint64_t now_tsc)
 {
 	struct state *state = opaque;
@@ -78,6 +89,8 @@ sample(void *opaque, const void *config, const struct bh_view *view, uint64_t no
 		now->reason[i] = counter(view, "fwd.", reason_names[i]);
 	if (state->config.mode == FWD_MODE_SWITCH)
 		take_switch(now, &state->config, view);
+	else
+		take_router(now, &state->config, view);
 	for (uint32_t i = 0; i < state->config.port_cnt; i++)
 		bh_port_sample_take(view, state->config.port[i], &now->port[i]);
 	fwd_host_stats(&state->host);
@@ -142,7 +155,7 @@ live(const void *opaque, FILE *stream, double elapsed_s)
 static void
 table_reasons(const struct state *state, FILE *stream)
 {
-	for (uint32_t i = 0; i < FWD_REASON_CNT; i++) {
+	for (uint32_t i = FWD_DROP_END; i < FWD_REASON_CNT; i++) { /* the others are at their ports */
 		if (state->now.reason[i] != 0)
 			fprintf(stream, "    %-28s %lu\n", reason_names[i], state->now.reason[i]);
 	}
@@ -215,6 +228,10 @@ table(const void *opaque, FILE *stream)
 			if (port->drop[j] != 0)
 				fprintf(stream, "    %-28s %lu\n", bh_drop_name((enum bh_drop_reason)j), port->drop[j]);
 		}
+		for (uint32_t j = 0; j < FWD_DROP_END; j++) {
+			if (state->now.port_reason[i][j] != 0)
+				fprintf(stream, "    %-28s %lu\n", reason_names[j], state->now.port_reason[i][j]);
+		}
 	}
 }
 
@@ -228,7 +245,7 @@ static json_t *
 port_json(const struct state *state, uint32_t idx)
 {
 	const struct bh_port_sample *port = &state->now.port[idx];
-	json_t *out = json_object(), *drops = json_object();
+	json_t *out = json_object(), *drops = json_object(), *reasons = json_object();
 	put(out, "rx_pkts", port->rx_pkts);
 	put(out, "rx_bytes", port->rx_bytes);
 	put(out, "tx_pkts", port->tx_pkts);
@@ -236,6 +253,11 @@ port_json(const struct state *state, uint32_t idx)
 	json_object_set_new(out, "link_up", json_boolean(port->link_up));
 	for (uint32_t i = 0; i < BH_DROP_CNT; i++)
 		put(drops, bh_drop_name((enum bh_drop_reason)i), port->drop[i]);
+	for (uint32_t i = 0; i < FWD_DROP_END && state->config.mode == FWD_MODE_ROUTER; i++)
+		put(reasons, reason_names[i], state->now.port_reason[idx][i]);
+	if (state->config.mode == FWD_MODE_ROUTER)
+		json_object_set(out, "reasons", reasons);
+	json_decref(reasons);
 	for (uint32_t i = 0; i < FWD_SWITCH_REASON_CNT && state->config.mode == FWD_MODE_SWITCH; i++)
 		put(drops, switch_names[i], state->now.switch_drop[idx][i]);
 	if (state->config.mode == FWD_MODE_SWITCH)

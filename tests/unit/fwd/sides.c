@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,14 @@ sides_counter(const char *name)
 {
 	char full[48] = "fwd.";
 	strcat(full, name);
+	return *bh_counter_register(full, "");
+}
+
+uint64_t
+sides_port_counter(uint32_t port_idx, const char *name)
+{
+	char full[48];
+	snprintf(full, sizeof(full), "fwd%u.%s", port_idx, name);
 	return *bh_counter_register(full, "");
 }
 

@@ -39,6 +39,8 @@ void sides_forget(void);
 void sides_turn(void);
 /* sides_counter - of "fwd.NAME" */
 uint64_t sides_counter(const char *name);
+/* sides_port_counter - of "fwdPORT.NAME" */
+uint64_t sides_port_counter(uint32_t port_idx, const char *name);
 const char *sides_reason_name(enum fwd_reason reason);
 /* sides_free_cnt, sides_pkt_cnt - of the pool: now, and when nothing is under way */
 uint32_t sides_free_cnt(void);

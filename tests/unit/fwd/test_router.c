@@ -44,9 +44,21 @@ assert_adds_up(void)
 		in_cnt += side[i].given_cnt;
 		out_cnt += side[i].out_cnt;
 	}
-	for (uint32_t i = 0; i < FWD_DROP_END; i++)
-		reason_cnt += sides_counter(sides_reason_name((enum fwd_reason)i));
+	for (uint32_t i = 0; i < FWD_DROP_END; i++) {
+		const char *name = sides_reason_name((enum fwd_reason)i);
+		uint64_t port_cnt = 0;
+		for (uint32_t j = 0; j < PORT_CNT; j++)
+			port_cnt += sides_port_counter(j, name);
+		assert_int_equal(sides_counter(name), port_cnt);
+		reason_cnt += port_cnt;
+	}
 	assert_int_equal(in_cnt - out_cnt, reason_cnt);
+	for (uint32_t j = 0; j < PORT_CNT; j++) {
+		uint64_t here_cnt = 0;
+		for (uint32_t i = 0; i < FWD_DROP_TX_FULL; i++)
+			here_cnt += sides_port_counter(j, sides_reason_name((enum fwd_reason)i));
+		assert_true(here_cnt <= side[j].given_cnt);
+	}
 	assert_int_equal(sides_free_cnt(), sides_pkt_cnt());
 }
 
