@@ -86,6 +86,28 @@ look_at_tables(struct bh_bind_scope *scope)
 	}
 }
 
+/* virtio-pci drives the way to the card only: while no driver has the virtio device behind it, Linux has no interface of it anywhere. */
+static bool
+is_idle_virtio(const struct bh_bind_scope *scope)
+{
+	struct bh_sys_names entries;
+	char driver[BH_SYS_NAME_BYTES];
+	unsigned idle_cnt = 0, cnt = 0;
+	if (strcmp(scope->device.driver, "virtio-pci") != 0 ||
+	    bh_sys_list(&entries, scope->root, "/sys/bus/pci/devices/%s", scope->device.address) != 0)
+		return false;
+	for (size_t i = 0; i < entries.cnt; i++) {
+		const char *name = entries.name[i];
+		if (strncmp(name, "virtio", 6) != 0)
+			continue;
+		cnt++;
+		idle_cnt += bh_sys_link_name(driver, sizeof(driver), scope->root, "/sys/bus/pci/devices/%s/%s/driver",
+		                             scope->device.address, name) == -ENOENT;
+	}
+	bh_sys_names_free(&entries);
+	return cnt > 0 && idle_cnt == cnt;
+}
+
 static bool
 has_no_interface(const char *driver)
 {
@@ -114,7 +136,8 @@ void
 bh_bind_guard_net(struct bh_bind_scope *scope)
 {
 	if (scope->net_cnt == 0) {
-		if (scope->device.class >> 16 == 0x02 && !has_no_interface(scope->device.driver))
+		if (scope->device.class >> 16 == 0x02 && !has_no_interface(scope->device.driver) &&
+		    !is_idle_virtio(scope))
 			bh_bind_add(&scope->findings, "no-interface",
 			            "its driver is %s, and no network interface of it shows here (/sys/class/net): it "
 			            "may be in "

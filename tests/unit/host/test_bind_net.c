@@ -197,6 +197,30 @@ test_no_interface(void **state)
 	assert_int_equal(guard_check(NIC), 0);
 }
 
+/* A virtio card's interface stands below its virtio device; without a driver of that there is none, in no namespace. */
+static void
+test_virtio(void **state)
+{
+	static const char card[] = "0000:00:05.0", behind[] = "/sys/bus/pci/devices/0000:00:05.0/virtio1";
+	char path[128];
+	fake_pci(fake.root, card, 0x1af4, 0x1041, 0x020000, "virtio-pci", 9);
+	guard_only(card, "no-interface", "its driver is virtio-pci"); /* nothing behind it: not known, so refused */
+	snprintf(path, sizeof(path), "%s/device", behind);
+	fake_file(fake.root, path, "0x0001\n");
+	assert_int_equal(guard_check(card), 0);
+	snprintf(path, sizeof(path), "%s/driver", behind);
+	fake_link(fake.root, path, "../../../../bus/virtio/drivers/virtio_net");
+	guard_only(card, "no-interface", "its driver is virtio-pci");
+	fake_interface("0000:00:05.0/virtio1", "eth5");
+	assert_int_equal(guard_check(card), 0);
+	ipv4_route("eth5", "00000000", "0003", "00000000");
+	guard_only(card, "default-route", "eth5 carries the IPv4 default route");
+	fake_gone(fake.root, "/proc/net/route");
+	fake_add_address("eth5", "10.0.2.15");
+	fake_file(fake.root, "/proc/net/tcp", TCP("0F02000A", "0016", "0202000A", "01", "77"));
+	guard_only(card, "ssh-session", "eth5 carries an ssh session from 10.0.2.2");
+}
+
 static void
 test_class_and_function(void **state)
 {
@@ -244,6 +268,7 @@ main(void)
 	        T(test_ssh_over_bond),
 	        T(test_hostile_files),
 	        T(test_no_interface),
+	        T(test_virtio),
 	        T(test_class_and_function),
 	        T(test_notes),
 	};
