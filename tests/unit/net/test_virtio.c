@@ -566,34 +566,11 @@ test_link_changes(void **state)
 	pair_run(body_link);
 }
 
-/* A card that vanishes: registers read all ones. The port is given up, bursts go on returning nothing, close says so. */
-static void
-body_gone(void *arg)
-{
-	struct bh_pkt *pkts[1];
-	pair_open(NULL, port, queue);
-	pair.gone = true;
-	bh_sleep_until(bh_clock_now_tsc() + bh_ns_to_tsc(250000000));
-	assert_int_equal(bh_port_rx(queue[0], pkts, 1), 0);
-	assert_false(bh_port_link(port[0]).up);
-	assert_int_equal(bh_port_reset(port[0]), -BH_ENODEV);
-	assert_int_equal(bh_port_close(port[0]), -BH_ENODEV);
-	assert_int_equal(bh_port_close(port[1]), -BH_ENODEV);
-}
-
-static void
-test_a_card_that_vanishes(void **state)
-{
-	pair_defaults();
-	pair_run(body_gone);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_what_cannot_be_sent_is_counted),
-	        cmocka_unit_test(test_a_card_that_vanishes),
 	        cmocka_unit_test(test_every_kind_of_ring),
 	        cmocka_unit_test(test_jumbo_frames_in_chains),
 	        cmocka_unit_test(test_no_headroom),
