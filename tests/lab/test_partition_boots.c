@@ -174,8 +174,8 @@ boot(int number, const char *append)
 		snprintf(copy, sizeof(copy), "--copy $D/state.tar:/state.tar");
 	int code = -1;
 	bool hung = true;
-	/* Under this load the emulator stands still now and then (E217). That boot is made once more, and told. */
-	for (int attempt = 0; attempt < 2 && hung; attempt++) {
+	/* Under this load the emulator stands still now and then (E217). That boot is made once more, twice at most, and told. */
+	for (int attempt = 0; attempt < 3 && hung; attempt++) {
 		code = lab_sh("$LAB run --no-fio --isolate '' --nvme 64M " TOOLS
 		              "%s --get /state:$D --append '%s' --timeout 120s -- "
 		              "test_partition_boots inside %d",
