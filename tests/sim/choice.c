@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "devices/ixgbe/ixgbe_model.h"
 #include "tests/sim/many.h"
 
 #define SCRIPT_BYTES_MAX 65536u
@@ -45,7 +46,8 @@ sim_mutation_by_name(const char *name)
 	return SIM_MUTATION_NONE;
 }
 
-static const char *const kind_names[] = {[SIM_KIND_APP] = "app", [SIM_KIND_WORK] = "work", [SIM_KIND_NET] = "net"};
+static const char *const kind_names[] = {
+        [SIM_KIND_APP] = "app", [SIM_KIND_WORK] = "work", [SIM_KIND_NET] = "net", [SIM_KIND_IXGBE] = "ixgbe"};
 
 const char *
 sim_kind_name(enum sim_kind kind)
@@ -133,7 +135,7 @@ sim_choice_plan(const struct sim_choice *choice, uint64_t seed, struct sim_plan 
 	if (choice->rules_given) {
 		memcpy(out->rule, choice->rule, sizeof(out->rule));
 		memcpy(out->net.card.rule, choice->net_rule, sizeof(choice->net_rule));
-		*(out->kind == SIM_KIND_NET ? &out->net.card.rule_cnt : &out->rule_cnt) = choice->rule_cnt;
+		*(sim_kind_is_net(out->kind) ? &out->net.card.rule_cnt : &out->rule_cnt) = choice->rule_cnt;
 	}
 	if (choice->expect != NULL)
 		expect_apply(choice->expect, out);
@@ -146,7 +148,9 @@ static int
 net_faults_parse(struct sim_choice *choice, const char *text, const char *name)
 {
 	char error[256];
-	int cnt = vnet_fault_parse(text, 50, choice->net_rule, error, sizeof(error));
+	int cnt = choice->kind == SIM_KIND_IXGBE ? vnet_fault_parse_kinds(text, 50, ixgbe_fault_names, IXGBE_FAULT_CNT,
+	                                                                  choice->net_rule, error, sizeof(error))
+	                                         : vnet_fault_parse(text, 50, choice->net_rule, error, sizeof(error));
 
 	if (cnt < 0) {
 		fprintf(stderr, "sim: %s: %s\n", name, error);
@@ -162,7 +166,7 @@ sim_choice_faults_parse(struct sim_choice *choice, const char *text, const char 
 {
 	static struct nvme_fault_rule rule[NVME_FAULT_RULES_MAX];
 	char error[256];
-	if (choice->kind == SIM_KIND_NET)
+	if (choice->kind >= 0 && sim_kind_is_net((enum sim_kind)choice->kind))
 		return net_faults_parse(choice, text, name);
 	int cnt = nvme_fault_parse(text, strlen(text), name, rule, error, sizeof(error));
 

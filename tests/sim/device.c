@@ -89,14 +89,14 @@ void
 sim_device_init(const struct sim_plan *plan)
 {
 	memset(&device, 0, sizeof(device));
-	device.ops = plan->kind == SIM_KIND_NET ? &sim_device_net : &sim_device_nvme;
+	device.ops = sim_kind_is_net(plan->kind) ? &sim_device_net : &sim_device_nvme;
 	device.windows_small = plan->windows_small;
 	device.mailbox_ns_max = plan->pace.mailbox_ns_max;
 	device.mailbox_bad_one_in = plan->pace.mailbox_bad_one_in;
 	device.arena_low = BH_ADDR_ARENA;
 	device.arena_high = BH_ADDR_ARENA + plan->arena_bytes;
 	device.bar_bytes = device.ops->bar_bytes(plan);
-	device.mapped_from = plan->registers_mapped ? 0 : device.ops->doorbells_at;
+	device.mapped_from = plan->registers_mapped ? 0 : device.ops->doorbells_at(plan);
 	for (unsigned i = 0; i < device.ops->device_cnt; i++)
 		device.ops->init(plan, i, sim_device_map(BAR_ADDR + i * BAR_STRIDE, device.bar_bytes));
 }

@@ -11,7 +11,7 @@ struct bh_boot_device;
 
 struct sim_device_ops {
 	uint32_t device_cnt;
-	uint64_t doorbells_at; /* of BAR 0: from here on it is mapped in every run */
+	uint64_t (*doorbells_at)(const struct sim_plan *plan); /* of BAR 0: from here on it is mapped in every run */
 	uint64_t (*bar_bytes)(const struct sim_plan *plan);
 	void (*init)(const struct sim_plan *plan, unsigned idx, uint8_t *bar); /* @bar: what is mapped of BAR 0 */
 	void (*describe)(unsigned idx, struct bh_boot_device *out);

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two virtio network cards and the wire between them as the cell's devices. */
+/* Two network cards of one kind and the wire between them as the cell's devices. */
 #include <stdio.h>
 #include <string.h>
 
-#include "devices/virtio_net/capabilities.h"
+#include "devices/ixgbe/ixgbe_model.h"
+#include "devices/vfio_user/server.h"
+#include "tests/sim/card.h"
 #include "tests/sim/device.h"
-#include "tests/sim/net.h"
 #include <bulkhead/abi/boot.h>
 #include <bulkhead/device.h>
 
 static struct {
-	struct vnet_model *model[2];
+	const struct sim_card_ops *ops;
+	void *card[2];
 	struct vnet_wire *wire;
 	struct vfu_config pci;
 	struct sim_net_trouble trouble;
@@ -34,33 +36,42 @@ dma_window(void *context, uint64_t iova, uint64_t size_bytes, uint32_t prot, str
 	return true;
 }
 
+static const struct sim_card_ops *
+card_ops(const struct sim_plan *plan)
+{
+	return plan->kind == SIM_KIND_IXGBE ? &sim_card_ixgbe : &sim_card_virtio;
+}
+
+static uint64_t
+doorbells_at(const struct sim_plan *plan)
+{
+	return card_ops(plan)->doorbells_at;
+}
+
 static uint64_t
 bar_bytes(const struct sim_plan *plan)
 {
-	return VNET_BAR_BYTES;
+	return card_ops(plan)->bar_bytes;
 }
 
 static void
 wire_make(const struct sim_plan *plan)
 {
-	if (vnet_wire_create(&plan->net.wire, cards.model[0], cards.model[1], &cards.wire) != 0)
+	const struct vnet_wire_end first = {cards.card[0], cards.ops->wire}, second = {cards.card[1], cards.ops->wire};
+
+	if (vnet_wire_join(&plan->net.wire, first, second, &cards.wire) != 0)
 		sim_fail("the plan has a wire that cannot be");
-	vfu_config_type0(&cards.pci, VIRTIO_PCI_VENDOR, VIRTIO_PCI_DEVICE_NET, 0x020000, 1);
-	sim_require(vnet_config_capabilities(&cards.pci) == 0);
+	cards.ops->config_make(&cards.pci);
 }
 
 static void
 init(const struct sim_plan *plan, unsigned idx, uint8_t *bar)
 {
-	struct vnet_model_config config = plan->net.card;
-	struct vnet_host host = {.dma_window = dma_window};
-
 	if (idx == 0)
 		memset(&cards, 0, sizeof(cards));
 	cards.trouble = plan->net.trouble;
-	config.mac[5] = (uint8_t)(1 + idx);
-	if (vnet_model_create(&config, &host, &cards.model[idx]) != 0)
-		sim_fail("the plan has a card that cannot be: %s", vnet_model_config_error(&config));
+	cards.ops = card_ops(plan);
+	cards.card[idx] = cards.ops->create(plan, idx, dma_window);
 	if (idx == 1)
 		wire_make(plan);
 }
@@ -69,18 +80,15 @@ static void
 describe(unsigned idx, struct bh_boot_device *out)
 {
 	snprintf(out->name, sizeof(out->name), "p%u", idx);
-	memcpy(out->model, "virtio-net", sizeof("virtio-net"));
-	out->pci_vendor = VIRTIO_PCI_VENDOR;
-	out->pci_device = VIRTIO_PCI_DEVICE_NET;
-	out->pci_class = 0x020000;
+	cards.ops->describe(out);
 }
 
 static void
 end(void)
 {
 	vnet_wire_destroy(cards.wire);
-	vnet_model_destroy(cards.model[0]);
-	vnet_model_destroy(cards.model[1]);
+	cards.ops->destroy(cards.card[0]);
+	cards.ops->destroy(cards.card[1]);
 }
 
 static bool
@@ -101,7 +109,7 @@ reg_read(unsigned idx, uint32_t bar, uint64_t offset, uint32_t width_bytes)
 			memcpy(&value, cards.pci.initial + offset, width_bytes);
 		return value;
 	}
-	value = vnet_model_reg_read(cards.model[idx], offset, width_bytes);
+	value = cards.ops->read(cards.card[idx], offset, width_bytes);
 	sim_trace(SIM_EVENT_REG_READ, (uint64_t)idx << 20 | offset, value, 0);
 	return value;
 }
@@ -110,14 +118,14 @@ static void
 reg_write(unsigned idx, uint64_t offset, uint32_t width_bytes, uint64_t value)
 {
 	if (!is_gone(idx))
-		vnet_model_reg_write(cards.model[idx], offset, width_bytes, value);
+		cards.ops->write(cards.card[idx], offset, width_bytes, value);
 	sim_trace(SIM_EVENT_REG_WRITE, (uint64_t)idx << 20 | offset, value, 0);
 }
 
 static void
 function_reset(unsigned idx)
 {
-	vnet_model_reset(cards.model[idx]);
+	cards.ops->reset(cards.card[idx]);
 }
 
 static void
@@ -126,7 +134,7 @@ link_turn(void)
 	unsigned idx = (unsigned)sim_draw(2);
 
 	cards.link_down[idx] = !cards.link_down[idx];
-	vnet_model_link_set(cards.model[idx], !cards.link_down[idx]);
+	cards.ops->link_set(cards.card[idx], !cards.link_down[idx]);
 	sim_trace_text(SIM_EVENT_CALL, cards.link_down[idx] ? "a link goes" : "a link comes");
 }
 
@@ -138,7 +146,7 @@ trouble(void)
 		return false;
 	if (!cards.gone && sim_now_ns() >= cards.trouble.gone_ns) {
 		cards.gone = true;
-		vnet_model_reset(cards.model[cards.trouble.gone_idx]);
+		cards.ops->reset(cards.card[cards.trouble.gone_idx]);
 		sim_trace_text(SIM_EVENT_CALL, "a card is gone");
 	}
 	if (sim_chance(cards.trouble.link_one_in))
@@ -151,7 +159,7 @@ trouble(void)
 static void
 faults_trace(void)
 {
-	struct vnet_stats stats[2];
+	struct sim_card_stats stats[2];
 
 	sim_net_stats(stats);
 	if (stats[0].fault_cnt + stats[1].fault_cnt != cards.fault_cnt)
@@ -167,7 +175,7 @@ poll(void)
 	if (trouble())
 		return false;
 	for (unsigned i = 0; i < 2; i++)
-		cnt += vnet_model_control(cards.model[i]);
+		cnt += cards.ops->control(cards.card[i]);
 	cnt += vnet_wire_poll(cards.wire, sim_now_ns());
 	if (cnt != 0) {
 		sim_trace(SIM_EVENT_DEVICE, cnt, 0, 0);
@@ -196,10 +204,10 @@ io_cnt(void)
 }
 
 void
-sim_net_stats(struct vnet_stats out[2])
+sim_net_stats(struct sim_card_stats out[2])
 {
-	vnet_model_stats_get(cards.model[0], &out[0]);
-	vnet_model_stats_get(cards.model[1], &out[1]);
+	cards.ops->stats(cards.card[0], &out[0]);
+	cards.ops->stats(cards.card[1], &out[1]);
 }
 
 void
@@ -214,7 +222,7 @@ sim_net_calm(bool calm)
 	cards.calm = calm;
 	for (unsigned i = 0; calm && i < 2; i++) {
 		cards.link_down[i] = false;
-		vnet_model_link_set(cards.model[i], true);
+		cards.ops->link_set(cards.card[i], true);
 	}
 }
 
@@ -224,9 +232,21 @@ sim_net_gone(void)
 	return cards.gone;
 }
 
+uint64_t
+sim_net_unseen_cnt(void)
+{
+	struct sim_card_stats stats[2];
+	uint64_t cnt = 0;
+
+	sim_net_stats(stats);
+	for (unsigned i = 0; cards.ops == &sim_card_ixgbe && i < 2; i++)
+		cnt += stats[i].fault_kind_cnt[IXGBE_FAULT_NO_END] + stats[i].fault_kind_cnt[IXGBE_FAULT_SHORT_LENGTH];
+	return cnt;
+}
+
 const struct sim_device_ops sim_device_net = {
         .device_cnt = 2,
-        .doorbells_at = VNET_BAR_NOTIFY,
+        .doorbells_at = doorbells_at,
         .bar_bytes = bar_bytes,
         .init = init,
         .describe = describe,

@@ -28,6 +28,12 @@ dma_window(void *context, uint64_t iova, uint64_t size_bytes, uint32_t prot, str
 }
 
 static uint64_t
+doorbells_at(const struct sim_plan *plan)
+{
+	return NVME_REG_DOORBELLS;
+}
+
+static uint64_t
 bar_bytes(const struct sim_plan *plan)
 {
 	return NVME_REG_DOORBELLS + nvme_model_doorbell_bytes(&plan->device);
@@ -150,7 +156,7 @@ next_ns(void)
 
 const struct sim_device_ops sim_device_nvme = {
         .device_cnt = 1,
-        .doorbells_at = NVME_REG_DOORBELLS,
+        .doorbells_at = doorbells_at,
         .bar_bytes = bar_bytes,
         .init = init,
         .describe = describe,

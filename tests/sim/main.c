@@ -17,7 +17,7 @@ static const char usage[] =
         "       sim --fault-table                             each fault alone: the driver must notice and recover\n"
         "options:\n"
         "  --kind app|work    only nvme-bench, or only the simulator's own workload\n"
-        "  --kind net         network cards instead of NVMe\n"
+        "  --kind net|ixgbe   network cards instead of NVMe: virtio's, or 82599s\n"
         "  --no-faults        leave out what the seed lets go wrong\n"
         "  --fault FILE       these faults instead (the language of bulkhead softdev nvme --fault)\n"
         "  --fault-case NAME  one line of the fault table\n"
@@ -84,7 +84,7 @@ kind_set(struct sim_choice *choice, const char *text)
 {
 	choice->kind = sim_kind_by_name(text);
 	if (choice->kind < 0) {
-		fprintf(stderr, "sim: --kind is app, work or net, not '%s'\n", text);
+		fprintf(stderr, "sim: --kind is app, work, net or ixgbe, not '%s'\n", text);
 		exit(2);
 	}
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/sim/many.h"
+#include "tests/sim/net.h"
 
 #define JOBS_MAX 16u
 /* Processor time, not real time: a loaded machine fails nobody. Reached only by a loop without a single point. */
@@ -114,7 +115,7 @@ struct total {
 	uint64_t passed_cnt, failed_cnt;
 	uint64_t io_cnt, checked_cnt, reset_cnt, removed_cnt, now_ns;
 	uint64_t fault_cnt[NVME_FAULT_ACTION_CNT], fault_run_cnt[NVME_FAULT_ACTION_CNT];
-	uint64_t net_fault_cnt[VNET_FAULT_CNT], net_fault_run_cnt[VNET_FAULT_CNT];
+	uint64_t net_fault_cnt[SIM_CARD_FAULTS_MAX], net_fault_run_cnt[SIM_CARD_FAULTS_MAX];
 	uint64_t hash;
 };
 
@@ -133,14 +134,14 @@ total_add(struct total *total, const struct sim_result *result, bool passed)
 		total->fault_cnt[i] += result->fault_cnt[i];
 		total->fault_run_cnt[i] += result->fault_cnt[i] != 0;
 	}
-	for (unsigned i = 0; i < VNET_FAULT_CNT; i++) {
+	for (unsigned i = 0; i < SIM_CARD_FAULTS_MAX; i++) {
 		total->net_fault_cnt[i] += result->net_fault_cnt[i];
 		total->net_fault_run_cnt[i] += result->net_fault_cnt[i] != 0;
 	}
 }
 
 static void
-total_print(const struct total *total)
+total_print(const struct total *total, enum sim_kind kind)
 {
 	printf("%" PRIu64 " seeds passed, %" PRIu64 " failed: %" PRIu64 " commands or frames, %" PRIu64
 	       " checked, %" PRIu64 " resets, %" PRIu64 " devices given up, %" PRIu64
@@ -153,9 +154,9 @@ total_print(const struct total *total)
 			printf(" %s %" PRIu64 "/%" PRIu64, nvme_fault_action_name((enum nvme_fault_action)i),
 			       total->fault_cnt[i], total->fault_run_cnt[i]);
 	}
-	for (unsigned i = 0; i < VNET_FAULT_CNT; i++) {
+	for (unsigned i = 0; i < SIM_CARD_FAULTS_MAX; i++) {
 		if (total->net_fault_cnt[i] != 0)
-			printf(" %s %" PRIu64 "/%" PRIu64, vnet_fault_name((enum vnet_fault)i), total->net_fault_cnt[i],
+			printf(" %s %" PRIu64 "/%" PRIu64, sim_net_fault_name(kind, i), total->net_fault_cnt[i],
 			       total->net_fault_run_cnt[i]);
 	}
 	printf("\n");
@@ -199,6 +200,6 @@ sim_many(const struct sim_choice *choice, uint64_t first, uint64_t cnt, uint64_t
 		bool passed = job_finish(done, choice, status);
 		total_add(&total, done->result, passed);
 	}
-	total_print(&total);
+	total_print(&total, choice->kind < 0 ? SIM_KIND_WORK : (enum sim_kind)choice->kind);
 	return total.failed_cnt != 0;
 }

@@ -121,6 +121,12 @@ identity_check(unsigned idx)
 	const struct vnet_model_config *card = &net.plan->card;
 
 	sim_require(info->mac[5] == idx + 1 && info->mtu_bytes == options->mtu_bytes);
+	if (net.all->kind == SIM_KIND_IXGBE) {
+		sim_require(info->queue_cnt == options->queue_cnt && info->rx_entries == options->rx_entries &&
+		            info->tx_entries == options->tx_entries);
+		sim_require(!(info->features & BH_PORT_TX_CSUM) == options->no_offload);
+		return;
+	}
 	sim_require(info->queue_cnt == BH_MIN(options->queue_cnt, card->pair_cnt));
 	sim_require(info->rx_entries == BH_MIN(options->rx_entries, card->queue_size));
 	sim_require(info->tx_entries == BH_MIN(options->tx_entries, card->queue_size));
@@ -384,8 +390,10 @@ net_round(struct net_core *core, uint64_t heap_used)
 	meet(core);
 	if (!sim_net_may_give_up(net.all))
 		pool_check(core);
-	if (core->idx == 0)
+	if (core->idx == 0) {
 		heap_check(heap_used);
+		net.over = sim_net_gone();
+	}
 	meet(core);
 }
 
@@ -400,7 +408,7 @@ net_main(void *arg)
 	meet(core);
 	uint64_t heap_used = bh_tlsf_used_bytes(bh_core_self()->cell->heap);
 	meet(core);
-	for (uint32_t round = 0; round < net.plan->round_cnt && !sim_net_gone(); round++)
+	for (uint32_t round = 0; round < net.plan->round_cnt && !net.over; round++)
 		net_round(core, heap_used);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Runs of ports: two software network cards, a wire, the virtio driver and the keeper, on one to three cores.
+ * Runs of ports: two software network cards, a wire, their driver (virtio, ixgbe) and the keeper, on one to three cores.
  *
  *	device_net.c  the cards and the wire as the cell's devices, and the trouble with them
+ *	card_*.c      a card as the simulator sees it: virtio's, the 82599
  *	net.c         a run: open, rounds, close
  *	net_check.c   what has to hold at the end
  *	net_core.c    a core: what it sends, receives, keeps, gives away
@@ -21,15 +22,28 @@
 #define NET_FRAMES_MAX  (1u << 20)
 #define NET_FRAME_BYTES (BH_PORT_MTU_MAX + 32u)
 
+struct sim_card_stats {
+	uint64_t tx_pkts, rx_pkts;
+	uint64_t rx_missed_cnt; /* no buffers: dropped by the card, which says so to the driver */
+	uint64_t tx_bad_cnt;
+	uint64_t failed_cnt; /* rings that broke the rules, beside those that the script let fail */
+	uint64_t dma_refused_cnt, fault_cnt;
+	uint64_t fault_kind_cnt[SIM_CARD_FAULTS_MAX];
+};
+
 /* device_net.c */
-void sim_net_stats(struct vnet_stats out[2]);
+void sim_net_stats(struct sim_card_stats out[2]);
 void sim_net_wire_stats(struct vnet_wire_stats *out);
 /* sim_net_calm - while it is on, links are up and nothing freezes or goes away: for the last look */
 void sim_net_calm(bool calm);
 bool sim_net_gone(void);
+/* sim_net_unseen_cnt - lies that may make a wrong frame which no driver can tell: a missing end, a long frame cut short */
+uint64_t sim_net_unseen_cnt(void);
 
 /* plan_net.c: what the plan lets happen to a frame */
-bool sim_net_is_tame(const struct sim_plan *plan);     /* nothing goes wrong and nobody resets: no frame is lost */
+bool sim_net_is_tame(const struct sim_plan *plan); /* nothing goes wrong and nobody resets: no frame is lost */
+/* sim_net_fault_name - of a lie of this kind of card */
+const char *sim_net_fault_name(enum sim_kind kind, unsigned fault);
 bool sim_net_may_garble(const struct sim_plan *plan);  /* a lie about sent frames that no driver can see */
 bool sim_net_may_reorder(const struct sim_plan *plan); /* frames of a queue may arrive in another order */
 bool sim_net_may_give_up(const struct sim_plan *plan); /* a port may be removed for good */
@@ -75,6 +89,7 @@ struct net {
 	struct bh_port *port[2];
 	bool tame;
 	bool sending, polling, controlling;
+	bool over; /* no further round: one answer for all cores */
 	uint32_t round;
 	uint64_t reset_cnt;
 	struct net_core core[SIM_CORES_MAX];

@@ -43,9 +43,22 @@ at_most(const char *what, unsigned idx, uint64_t is, uint64_t most)
 		sim_fail("port %u: %s: %lu, at most %lu", idx, what, is, most);
 }
 
+/*
+ * An 82599 reports the last frame of a burst, not each: of those before it the driver does not know after a reset whether
+ * they were sent, and what it counts as lost is too much, never too little. Its count of missed frames ends with a reset.
+ */
+static void
+lost_check(unsigned idx, uint64_t lost_cnt)
+{
+	if (net.all->kind == SIM_KIND_NET)
+		equal("lost by resets, both halves", idx, lost_cnt, port_counter(idx, "drop_reset"));
+	else if (!net.plan->wire.drop_when_full)
+		at_most("lost by resets, both halves", idx, lost_cnt, port_counter(idx, "drop_reset"));
+}
+
 /* include/bulkhead/port.h, "What adds up". */
 static void
-port_check(unsigned idx, const struct vnet_stats *card)
+port_check(unsigned idx, const struct sim_card_stats *card)
 {
 	uint64_t taken_cnt = 0, received_cnt = 0, odd_cnt = 0;
 	uint64_t tx_cnt = port_counter(idx, "tx_pkts"), rx_cnt = port_counter(idx, "rx_pkts");
@@ -58,20 +71,22 @@ port_check(unsigned idx, const struct vnet_stats *card)
 		odd_cnt += net.core[i].odd_cnt[idx];
 	}
 	equal("frames taken = tx_pkts + refused", idx, tx_cnt + refused_cnt, taken_cnt);
-	equal("frames refused = frames that cannot be sent", idx, refused_cnt, odd_cnt);
+	if (net.all->kind == SIM_KIND_IXGBE && !net.tame) /* it sends nothing while the link is down, and counts why */
+		at_most("frames that cannot be sent", idx, odd_cnt, refused_cnt);
+	else
+		equal("frames refused = frames that cannot be sent", idx, refused_cnt, odd_cnt);
 	equal("frames received = rx_pkts", idx, received_cnt, rx_cnt);
 	equal("addresses outside of the arena", idx, card->dma_refused_cnt, 0);
 	if (sim_net_may_garble(net.all))
 		return;
 	/* A card that writes into a header which it gave back writes into the next frame that is sent from there, too. */
-	if (card->fault_kind_cnt[VNET_FAULT_CHANGE_HEADER] == 0)
+	if (net.all->kind == SIM_KIND_IXGBE || card->fault_kind_cnt[VNET_FAULT_CHANGE_HEADER] == 0)
 		equal("frames that the card found bad", idx, card->tx_bad_cnt, 0);
 	at_most("frames sent by the card", idx, card->tx_pkts + card->tx_bad_cnt, tx_cnt);
 	at_most("tx_pkts", idx, tx_cnt, card->tx_pkts + card->tx_bad_cnt + port_counter(idx, "drop_reset"));
 	at_most("frames received", idx, rx_cnt, card->rx_pkts);
 	if (net.plan->card.rule_cnt == 0 && !sim_net_may_give_up(net.all))
-		equal("lost by resets, both halves", idx, tx_cnt - card->tx_pkts + card->rx_pkts - rx_cnt - rx_drop_cnt,
-		      port_counter(idx, "drop_reset"));
+		lost_check(idx, tx_cnt - card->tx_pkts + card->rx_pkts + card->rx_missed_cnt - rx_cnt - rx_drop_cnt);
 	if (!net.tame)
 		return;
 	equal("frames sent by the card", idx, card->tx_pkts, tx_cnt);
@@ -82,12 +97,11 @@ port_check(unsigned idx, const struct vnet_stats *card)
 
 /* A card fails only by its own script: never for what the driver put into its rings. */
 static void
-cards_check(const struct vnet_stats card[2], struct sim_result *out)
+cards_check(const struct sim_card_stats card[2], struct sim_result *out)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		equal("times that the driver's rings broke the rules", i, card[i].failed_cnt,
-		      card[i].fault_kind_cnt[VNET_FAULT_NEEDS_RESET]);
-		for (unsigned kind = 0; kind < VNET_FAULT_CNT; kind++)
+		equal("times that the driver's rings broke the rules", i, card[i].failed_cnt, 0);
+		for (unsigned kind = 0; kind < SIM_CARD_FAULTS_MAX; kind++)
 			out->net_fault_cnt[kind] += card[i].fault_kind_cnt[kind];
 		out->reset_cnt += port_counter(i, "resets");
 	}
@@ -96,7 +110,7 @@ cards_check(const struct vnet_stats card[2], struct sim_result *out)
 void
 sim_net_check(const struct sim_plan *plan, struct sim_result *out)
 {
-	struct vnet_stats card[2];
+	struct sim_card_stats card[2];
 
 	sim_net_stats(card);
 	for (unsigned i = 0; i < plan->core_cnt; i++)

@@ -110,8 +110,13 @@ net_core_send_one(struct net_core *core, unsigned port_idx)
 {
 	struct bh_pkt *pkt;
 
-	if (core->queue[port_idx] == NULL || bh_pkt_get(core->pool, &pkt, 1) == 0)
+	if (core->queue[port_idx] == NULL)
 		return false;
+	if (bh_pkt_get(core->pool, &pkt, 1) == 0) { /* all of them are with the ports: what was sent comes back */
+		for (unsigned i = 0; i < 2; i++)
+			sim_require(core->queue[i] == NULL || bh_port_tx(core->queue[i], NULL, 0) == 0);
+		return false;
+	}
 	uint32_t number = net_frame_make(pkt, port_idx, core->queue[port_idx]->queue_idx, true);
 	if (bh_port_tx(core->queue[port_idx], &pkt, 1) == 1) {
 		taken(core, port_idx, number);

@@ -28,6 +28,7 @@ struct frame {
 static struct {
 	const struct sim_plan *plan;
 	bool ordered, garbled;
+	uint32_t least_bytes; /* shorter frames are padded with zeros on their way */
 	uint8_t arrived_max;
 	struct frame frame[NET_FRAMES_MAX];
 	uint32_t cnt, missing_cnt;
@@ -42,6 +43,7 @@ net_frames_init(const struct sim_plan *plan)
 	frames.plan = plan;
 	frames.garbled = sim_net_may_garble(plan);
 	frames.ordered = !sim_net_may_reorder(plan);
+	frames.least_bytes = plan->kind == SIM_KIND_IXGBE ? 60 : 0; /* IEEE 802.3, without the CRC */
 	frames.arrived_max = plan->net.wire.duplicate != 0 ? 2 : 1;
 	frames.cnt = 1; /* number 0 is none */
 }
@@ -87,9 +89,8 @@ csum_finish(const struct frame *frame, uint8_t *bytes)
 	bytes[frame->csum_start + CSUM_OFFSET + 1] = (uint8_t)sum;
 }
 
-/* The frame as it must arrive. Return: its length. */
 static uint32_t
-arrival_make(uint32_t number, uint8_t *out)
+unpadded_make(uint32_t number, uint8_t *out)
 {
 	const struct frame *frame = &frames.frame[number];
 
@@ -104,6 +105,18 @@ arrival_make(uint32_t number, uint8_t *out)
 	out[14] = (uint8_t)(frame->tci >> 8);
 	out[15] = (uint8_t)frame->tci;
 	return frame->len_bytes + 4u;
+}
+
+/* The frame as it must arrive. Return: its length. */
+static uint32_t
+arrival_make(uint32_t number, uint8_t *out)
+{
+	uint32_t len_bytes = unpadded_make(number, out);
+
+	if (len_bytes >= frames.least_bytes)
+		return len_bytes;
+	memset(out + len_bytes, 0, frames.least_bytes - len_bytes);
+	return frames.least_bytes;
 }
 
 static uint32_t
@@ -244,7 +257,7 @@ damaged(unsigned port_idx, const struct bh_pkt *pkt)
 
 	sim_net_wire_stats(&wire);
 	frames.damaged_cnt++;
-	if (!frames.garbled && frames.damaged_cnt > wire.corrupted_cnt)
+	if (!frames.garbled && frames.damaged_cnt > wire.corrupted_cnt + sim_net_unseen_cnt())
 		sim_fail("port %u gives a frame of %u bytes in %u pieces that nobody sent", port_idx,
 		         bh_pkt_frame_bytes(pkt), pkt->seg_cnt);
 	return UINT32_MAX;
@@ -267,6 +280,8 @@ net_frame_check(struct bh_pkt *pkt, unsigned port_idx, unsigned queue_idx)
 	frames.seen_cnt++;
 	if (pkt->flags & BH_PKT_CSUM_PARTIAL)
 		sim_require(bh_pkt_csum_finish(pkt) == 0);
+	if (pkt->flags & BH_PKT_VLAN)
+		sim_require(bh_pkt_vlan_insert(pkt) == 0);
 	uint32_t number = match(pkt);
 	sim_trace(SIM_EVENT_FRAME_RECEIVED, port_idx, number, bh_pkt_frame_bytes(pkt));
 	if (number == 0)

@@ -123,7 +123,7 @@ sim_plan_draw(uint64_t seed, int kind, bool faults, struct sim_plan *out)
 	out->stop_io_cnt = UINT64_MAX;
 	pace_draw(&random, &out->pace);
 	device_draw(&random, &out->device);
-	if (out->kind == SIM_KIND_NET) {
+	if (sim_kind_is_net(out->kind)) {
 		sim_plan_net_draw(&random, faults && faulty, out);
 		return;
 	}

@@ -13,17 +13,25 @@
 #include "devices/nvme/nvme_model.h"
 #include "devices/virtio_net/wire.h"
 
-#define SIM_CORES_MAX 3u
-#define SIM_RULES_MAX 16u
+#define SIM_CORES_MAX       3u
+#define SIM_CARD_FAULTS_MAX 32u
+#define SIM_RULES_MAX       16u
 /* Slots of a queue pair in runs with misnamed completions: 12 bits of generation at least. */
 #define SIM_LIE_DEPTH_MAX    7u
 #define SIM_LIE_COMMANDS_MAX 4096u
 
 enum sim_kind {
-	SIM_KIND_APP = 0,  /* nvme-bench, as it is */
-	SIM_KIND_WORK = 1, /* the simulator's own workload and checker */
-	SIM_KIND_NET = 2,  /* two network cards, a wire, and a workload for ports; only when it is asked for */
+	SIM_KIND_APP = 0,   /* nvme-bench, as it is */
+	SIM_KIND_WORK = 1,  /* the simulator's own workload and checker */
+	SIM_KIND_NET = 2,   /* two network cards, a wire, and a workload for ports; only when it is asked for */
+	SIM_KIND_IXGBE = 3, /* likewise, but 82599s instead of virtio's cards */
 };
+
+BH_INLINE bool
+sim_kind_is_net(enum sim_kind kind)
+{
+	return kind == SIM_KIND_NET || kind == SIM_KIND_IXGBE;
+}
 
 /* Deliberate mistakes, for the checker's own test: each must be found. */
 enum sim_mutation {
@@ -108,9 +116,9 @@ struct sim_net_trouble {
 	uint32_t gone_idx; /* which */
 };
 
-/* The workload of SIM_KIND_NET. */
+/* The workload of SIM_KIND_NET and SIM_KIND_IXGBE. */
 struct sim_net_plan {
-	struct vnet_model_config card; /* both, but for the address */
+	struct vnet_model_config card; /* both, but for the address; of an 82599 only its script, by enum ixgbe_fault */
 	struct vnet_wire_config wire;
 	struct bh_port_options options;
 	struct bh_pkt_pool_options pool; /* of each core and port */

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "devices/ixgbe/ixgbe_model.h"
 #include "tests/sim/net.h"
 #include "tests/sim/plan_draw.h"
 
-#define ETH_BYTES      22u /* header and two tags */
-#define HEADER_BYTES   12u /* of virtio */
-#define FREEZE_LONG_NS UINT64_C(1000000000)
+#define ETH_BYTES        22u /* header and two tags */
+#define HEADER_BYTES     12u /* of virtio */
+#define FREEZE_LONG_NS   UINT64_C(1000000000)
+#define IXGBE_DATA_BYTES 2048u /* what the card writes into a buffer */
 
 static uint32_t
 pow2_draw(struct nvme_random *random, uint32_t low_log2, uint32_t high_log2)
@@ -45,7 +47,9 @@ sizes_draw(struct nvme_random *random, struct sim_plan *plan)
 	options->no_offload = draw_chance(random, 4);
 	options->watch_interval_ns = draw_log(random, 1000000, 100000000);
 	np->pool.headroom_bytes = 64 * (1 + (uint32_t)draw_below(random, 4));
-	if (np->card.mergeable) {
+	if (plan->kind == SIM_KIND_IXGBE) {
+		np->pool.data_bytes = IXGBE_DATA_BYTES + (uint32_t)draw_below(random, 1000);
+	} else if (np->card.mergeable) {
 		uint32_t ring = BH_MIN(options->rx_entries, np->card.queue_size);
 		uint32_t piece_cnt = BH_MAX(BH_MIN(ring / 2, 16u), 1u);
 		np->pool.data_bytes = (uint32_t)draw_log(random, 128, 2048);
@@ -99,13 +103,13 @@ wire_draw(struct nvme_random *random, bool faults, struct vnet_wire_config *wire
 }
 
 static void
-lies_draw(struct nvme_random *random, struct vnet_model_config *card)
+lies_draw(struct nvme_random *random, struct vnet_model_config *card, uint32_t fault_cnt)
 {
 	uint32_t cnt = (uint32_t)draw_below(random, 4);
 
 	for (uint32_t i = 0; i < cnt; i++) {
 		card->rule[i] = (struct vnet_fault_rule){
-		        .fault = (enum vnet_fault)(1 + draw_below(random, VNET_FAULT_CNT - 1)),
+		        .fault = (enum vnet_fault)(1 + draw_below(random, fault_cnt - 1)),
 		        .every = (uint32_t)draw_log(random, 10, 300),
 		        .after = draw_below(random, 200),
 		        .times = draw_below(random, 6),
@@ -149,7 +153,8 @@ sim_plan_net_draw(struct nvme_random *random, bool faults, struct sim_plan *plan
 	if (!faults)
 		return;
 	if (draw_chance(random, 2))
-		lies_draw(random, &plan->net.card);
+		lies_draw(random, &plan->net.card,
+		          plan->kind == SIM_KIND_IXGBE ? (uint32_t)IXGBE_FAULT_CNT : (uint32_t)VNET_FAULT_CNT);
 	if (draw_chance(random, 2))
 		trouble_draw(random, plan);
 }
@@ -169,7 +174,7 @@ sim_net_is_tame(const struct sim_plan *plan)
 static bool
 tells(const struct sim_plan *plan, enum vnet_fault lie)
 {
-	for (uint32_t i = 0; i < plan->net.card.rule_cnt; i++) {
+	for (uint32_t i = 0; plan->kind == SIM_KIND_NET && i < plan->net.card.rule_cnt; i++) {
 		if (plan->net.card.rule[i].fault == lie)
 			return true;
 	}
@@ -204,14 +209,24 @@ sim_net_may_give_up(const struct sim_plan *plan)
 	       (trouble->freeze_one_in != 0 && trouble->freeze_ns_max >= FREEZE_LONG_NS);
 }
 
+const char *
+sim_net_fault_name(enum sim_kind kind, unsigned fault)
+{
+	return kind == SIM_KIND_IXGBE ? ixgbe_fault_names[fault] : vnet_fault_name((enum vnet_fault)fault);
+}
+
 void
 sim_plan_net_print(const struct sim_plan *plan)
 {
 	const struct sim_net_plan *np = &plan->net;
 
-	printf("  cards     %u pairs of %u, %s%s%s%s\n", np->card.pair_cnt, np->card.queue_size,
-	       np->card.packed ? "packed" : "split", np->card.mergeable ? ", mergeable" : "",
-	       np->card.offload ? ", offload" : "", plan->registers_mapped ? ", registers mapped" : ", mailbox");
+	if (plan->kind == SIM_KIND_IXGBE)
+		printf("  cards     82599%s\n", plan->registers_mapped ? ", registers mapped" : ", mailbox");
+	else
+		printf("  cards     %u pairs of %u, %s%s%s%s\n", np->card.pair_cnt, np->card.queue_size,
+		       np->card.packed ? "packed" : "split", np->card.mergeable ? ", mergeable" : "",
+		       np->card.offload ? ", offload" : "",
+		       plan->registers_mapped ? ", registers mapped" : ", mailbox");
 	printf("  ports     %u queues, MTU %u, rings of %u and %u, pools of %u x %u, watch %" PRIu64 " us%s\n",
 	       np->options.queue_cnt, np->options.mtu_bytes, np->options.rx_entries, np->options.tx_entries,
 	       np->pool.pkt_cnt, np->pool.data_bytes, np->options.watch_interval_ns / 1000,
@@ -230,6 +245,7 @@ sim_plan_net_print(const struct sim_plan *plan)
 	       np->trouble.link_one_in, np->trouble.freeze_one_in, np->trouble.freeze_ns_max / 1000,
 	       np->trouble.gone_idx, np->trouble.gone_ns == UINT64_MAX ? 0 : np->trouble.gone_ns / 1000);
 	for (uint32_t i = 0; i < np->card.rule_cnt; i++)
-		printf("  fault     %s@%u+%" PRIu64 "x%" PRIu64 "\n", vnet_fault_name(np->card.rule[i].fault),
-		       np->card.rule[i].every, np->card.rule[i].after, np->card.rule[i].times);
+		printf("  fault     %s@%u+%" PRIu64 "x%" PRIu64 "\n",
+		       sim_net_fault_name(plan->kind, np->card.rule[i].fault), np->card.rule[i].every,
+		       np->card.rule[i].after, np->card.rule[i].times);
 }

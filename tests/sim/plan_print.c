@@ -59,7 +59,7 @@ sim_plan_print(const struct sim_plan *plan)
 {
 	printf("seed %" PRIu64 ": %s on %u cores\n", plan->seed, sim_kind_name(plan->kind), plan->core_cnt);
 	pace_print(&plan->pace);
-	if (plan->kind == SIM_KIND_NET) {
+	if (sim_kind_is_net(plan->kind)) {
 		sim_plan_net_print(plan);
 		return;
 	}

@@ -75,8 +75,10 @@ static void
 cell_make(const struct sim_plan *plan)
 {
 	struct bh_boot_page *page = bh_hosted_page();
-	int (*const body[])(struct bh_core *) = {
-	        [SIM_KIND_APP] = sim_app_body, [SIM_KIND_WORK] = sim_work_body, [SIM_KIND_NET] = sim_net_body};
+	int (*const body[])(struct bh_core *) = {[SIM_KIND_APP] = sim_app_body,
+	                                         [SIM_KIND_WORK] = sim_work_body,
+	                                         [SIM_KIND_NET] = sim_net_body,
+	                                         [SIM_KIND_IXGBE] = sim_net_body};
 
 	if (bh_hosted_map(plan->core_cnt, plan->arena_bytes, HEAP_BYTES) != 0)
 		sim_fail("the cell's regions cannot be mapped");
@@ -97,7 +99,7 @@ cell_make(const struct sim_plan *plan)
 	}
 	if (plan->kind == SIM_KIND_WORK)
 		sim_work_prepare(plan);
-	if (plan->kind == SIM_KIND_NET)
+	if (sim_kind_is_net(plan->kind))
 		sim_net_prepare(plan);
 }
 
@@ -165,7 +167,7 @@ sim_run(const struct sim_plan *plan, struct sim_result *out)
 	sim_turn_init(plan);
 	cell_make(plan);
 	sim_turn_run();
-	if (plan->kind == SIM_KIND_NET)
+	if (sim_kind_is_net(plan->kind))
 		sim_net_check(plan, out);
 	else
 		nvme_check(plan, out);

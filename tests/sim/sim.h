@@ -35,7 +35,7 @@ struct sim_result {
 	uint64_t checked_cnt; /* blocks compared with what they may hold */
 	uint64_t fault_cnt[NVME_FAULT_ACTION_CNT];
 	uint64_t reset_cnt, removed_cnt, mutation_cnt;
-	uint64_t net_fault_cnt[VNET_FAULT_CNT];
+	uint64_t net_fault_cnt[SIM_CARD_FAULTS_MAX];
 	char failure[512]; /* empty: passed */
 };
 

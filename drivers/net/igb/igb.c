@@ -124,4 +124,5 @@ const struct bh_port_driver bh_igb_driver = {
         .quiesce = intel_quiesce,
         .filter_set = intel_filter_set,
         .mac_set = intel_mac_set,
+        .close = intel_close,
 };

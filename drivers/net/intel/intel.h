@@ -158,6 +158,8 @@ BH_MUST_CHECK int intel_queue_init(struct bh_port_queue *queue);
 /* intel_rings_set - tell the device where they are; all are empty */
 void intel_rings_set(struct intel_port *ip);
 void intel_fill(struct bh_port_queue *queue);
+/* intel_close - what the rings have of the heap */
+void intel_close(struct bh_port *port);
 void intel_drain(struct bh_port_queue *queue);
 /* intel_rx_refill - as many buffers as the ring takes and the pool has */
 void intel_rx_refill(struct intel_queue *iq);

@@ -57,6 +57,19 @@ intel_queue_init(struct bh_port_queue *queue)
 	return 0;
 }
 
+void
+intel_close(struct bh_port *port)
+{
+	for (uint32_t i = 0; i < BH_PORT_QUEUES_MAX; i++) {
+		if (port->queue[i] == NULL)
+			continue;
+		const struct intel_queue *iq = intel_queue_of(port->queue[i]);
+		bh_heap_free(iq->rx.slot);
+		bh_heap_free(iq->tx.slot);
+		bh_heap_free(iq->tx.mark);
+	}
+}
+
 static void
 ring_set(struct intel_port *ip, uint32_t base, const struct intel_desc *desc, uint32_t entries)
 {
@@ -193,13 +206,19 @@ static void
 rx_drain(struct intel_queue *iq)
 {
 	struct intel_rx_ring *ring = &iq->rx;
+	/* Of the first frame that ends in the ring: it began before, and has its reason, or gets it here. */
+	bool counted = ring->first != NULL || ring->discarding;
 	if (ring->first != NULL)
-		bh_port_drop(&iq->queue, ring->first, BH_DROP_RESET); /* a frame that had begun to arrive */
+		bh_port_drop(&iq->queue, ring->first, BH_DROP_RESET);
 	for (uint32_t i = 0; i < ring->filled; i++) {
 		uint32_t at = (ring->next + i) & ring->mask;
 		uint64_t whole = INTEL_RXD_DD | INTEL_RXD_EOP;
-		if ((ring->desc[at].word[1] & whole) == whole && !ring->discarding)
-			bh_counter_add(iq->queue.drop[BH_DROP_RESET], 1); /* it had arrived, and nobody took it */
+		if ((ring->desc[at].word[1] & whole) == whole) {
+			if (!counted)
+				bh_counter_add(iq->queue.drop[BH_DROP_RESET],
+				               1); /* it had arrived, and nobody took it */
+			counted = false;
+		}
 		bh_pkt_free(ring->slot[at]);
 		ring->slot[at] = NULL;
 	}

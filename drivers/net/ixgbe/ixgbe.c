@@ -200,4 +200,5 @@ const struct bh_port_driver bh_ixgbe_driver = {
         .quiesce = intel_quiesce,
         .filter_set = intel_filter_set,
         .mac_set = intel_mac_set,
+        .close = intel_close,
 };
