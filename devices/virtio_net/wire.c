@@ -17,7 +17,8 @@ struct slot {
 
 struct direction {
 	struct vnet_wire_end from, to;
-	uint64_t free_ns; /* when the line is free again */
+	uint64_t free_ns;  /* when the line is free again */
+	uint32_t pair_idx; /* whose turn it is then */
 	uint64_t seq;
 	struct slot *slot; /* VNET_WIRE_FRAMES, when frames are held */
 	uint32_t heap[VNET_WIRE_FRAMES];
@@ -287,6 +288,21 @@ take(struct vnet_wire *wire, struct direction *direction, uint32_t pair_idx, uin
 	return cnt;
 }
 
+/* A slow line is for all queues: the one behind the last that got it comes first. */
+static uint32_t
+take_turns(struct vnet_wire *wire, struct direction *direction, uint32_t pair_cnt, uint64_t now_ns)
+{
+	uint32_t first = direction->pair_idx < pair_cnt ? direction->pair_idx : 0, moved = 0;
+	for (uint32_t i = 0; i < pair_cnt; i++) {
+		uint32_t pair_idx = first + i < pair_cnt ? first + i : first + i - pair_cnt;
+		uint32_t cnt = take(wire, direction, pair_idx, now_ns);
+		if (cnt != 0)
+			direction->pair_idx = pair_idx + 1;
+		moved += cnt;
+	}
+	return moved;
+}
+
 static uint32_t
 release(struct vnet_wire *wire, struct direction *direction, uint64_t now_ns)
 {
@@ -309,11 +325,10 @@ vnet_wire_poll(struct vnet_wire *wire, uint64_t now_ns)
 	for (uint32_t i = 0; i < wire->direction_cnt; i++) {
 		struct direction *direction = &wire->direction[i];
 		uint32_t pair_cnt = direction->from.ops->pairs(direction->from.device), moved = 0;
-		for (uint32_t pair_idx = 0; pair_idx < pair_cnt; pair_idx++)
-			moved +=
-			        wire->holds ? take(wire, direction, pair_idx, now_ns) : pass(wire, direction, pair_idx);
 		if (wire->holds)
-			moved += release(wire, direction, now_ns);
+			moved = take_turns(wire, direction, pair_cnt, now_ns) + release(wire, direction, now_ns);
+		for (uint32_t pair_idx = 0; !wire->holds && pair_idx < pair_cnt; pair_idx++)
+			moved += pass(wire, direction, pair_idx);
 		if (moved != 0) {
 			direction->to.ops->flush(direction->to.device);
 			direction->from.ops->flush(direction->from.device);

@@ -25,7 +25,8 @@
 
 #define INTEL_MS_NS      UINT64_C(1000000)
 #define INTEL_FILL_CNT   32u /* buffers that are given to the device at a time; half of a smaller ring */
-#define INTEL_HANG_TURNS 20u /* turns of the keeper without progress of a ring that has work */
+#define INTEL_HANG_NS    (2000 * INTEL_MS_NS) /* without progress of a ring that has work */
+#define INTEL_HANG_TURNS 4u /* of the keeper, at least: a machine that stood still is no card that does */
 
 struct intel_port;
 
@@ -75,6 +76,7 @@ struct intel_progress {
 	uint32_t head;
 	uint32_t report;   /* which report it owes us */
 	uint32_t turn_cnt; /* since it moved */
+	uint64_t since_tsc;
 };
 
 struct intel_port {

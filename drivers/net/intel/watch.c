@@ -41,10 +41,16 @@ hangs(struct intel_port *ip, uint32_t queue_idx, bool paused)
 	if (ip->err != 0)
 		return false;
 	bool stands = (head != tail && head == progress->head) || (report != UINT32_MAX && report == progress->report);
-	progress->turn_cnt = stands && !paused ? progress->turn_cnt + 1 : 0;
+	if (!stands || paused) {
+		progress->turn_cnt = 0;
+		progress->since_tsc = bh_clock_now_tsc();
+	} else {
+		progress->turn_cnt++;
+	}
 	progress->head = head;
 	progress->report = report;
-	return progress->turn_cnt >= INTEL_HANG_TURNS;
+	return progress->turn_cnt >= INTEL_HANG_TURNS &&
+	       bh_clock_now_tsc() - progress->since_tsc >= bh_ns_to_tsc(INTEL_HANG_NS);
 }
 
 static int
