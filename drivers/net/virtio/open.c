@@ -361,6 +361,7 @@ rx_room_set(struct virtio_queue *queue)
 	uint32_t shift_bytes = fits ? VIRTIO_NET_HDR_BYTES : 0;
 	queue->rx_offset_bytes = pool->headroom_bytes + shift_bytes;
 	queue->rx_data_bytes = pool->data_bytes - shift_bytes;
+	queue->rx_port_word = (uint64_t)1 << 32 | (uint64_t)queue->base.port_idx << 48;
 }
 
 static void

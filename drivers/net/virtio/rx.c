@@ -288,7 +288,7 @@ rx_headers_odd(struct virtio_queue *queue, struct bh_pkt **pkts, uint32_t at, ui
 BH_INLINE uint32_t
 rx_headers(struct virtio_queue *queue, struct bh_pkt **pkts, uint32_t cnt, uint64_t now_tsc, uint64_t *bytes)
 {
-	const uint64_t port_word = (uint64_t)1 << 32 | (uint64_t)queue->base.port_idx << 48;
+	const uint64_t port_word = queue->rx_port_word;
 	for (uint32_t i = 0; i < cnt; i++) {
 		if (BH_UNLIKELY(!rx_header_is_plain(pkts[i])))
 			return rx_headers_odd(queue, pkts, i, cnt, port_word, now_tsc, bytes);

@@ -290,7 +290,7 @@ tx_burst(struct bh_port_queue *base, struct bh_pkt *const *pkts, uint32_t cnt, b
 	uint32_t i, sent = 0;
 	uint64_t bytes = 0;
 	/* Used entries are taken back a quarter of the ring at a time: their lines are full then. */
-	if (cnt == 0 || vq->free_cnt < vq->size - vq->size / 4)
+	if (cnt == 0 || vq->free_cnt < vq->reclaim_below)
 		tx_reclaim(queue, packed);
 	sent = tx_fast(queue, pkts, cnt, packed, &bytes);
 	for (i = sent; i < cnt; i++) {

@@ -46,6 +46,7 @@ struct virtio_queue {
 	struct bh_virtq tx BH_ALIGNED(64);
 	uint32_t rx_data_bytes;   /* room for a frame's part in each receive buffer */
 	uint32_t rx_offset_bytes; /* where it begins in the buffer; the header is in front of it */
+	uint64_t rx_port_word;    /* hash, seg_cnt and port_idx of a received frame, as they lie in struct bh_pkt */
 	bool mergeable, offload;
 	bool rx_polled;       /* since the last transmit burst */
 	uint32_t look_due;    /* idle polls until bh_virtio_look(); 0: nothing was published since the last */

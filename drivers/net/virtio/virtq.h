@@ -41,6 +41,7 @@ struct bh_virtq {
 	uint16_t *chain_cnt;  /* transmit: descriptors of the chain that begins with this identifier; 1 if none does */
 	uint16_t *next_id;    /* transmit, split: the chain's next descriptor */
 	uint16_t size, mask;
+	uint16_t reclaim_below; /* transmit: so few free descriptors that what was sent is taken back: three quarters */
 	uint16_t avail_idx;   /* split: the index that was published; packed: position of the next descriptor to give */
 	uint16_t used_idx;    /* split: next used entry, not masked; packed: position */
 	uint16_t avail_flags; /* packed: VIRTQ_PACKED_F_* of a descriptor that is given now */
