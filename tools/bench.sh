@@ -26,8 +26,10 @@ for family in 4 6; do
 	cat "$out/fwd-router-$family.json"
 done
 echo "== router with its drivers, two CPUs: latency at 1 M frames/s"
-"$build/bench/fwd-latency" --json >"$out/fwd-latency.json"
-cat "$out/fwd-latency.json"
+for app in router xconnect; do
+	"$build/bench/fwd-latency" --app $app --json >"$out/$app-latency.json"
+	cat "$out/$app-latency.json"
+done
 echo "== full tables from netlink into the router's (in a network namespace of its own)"
 "$build/bench/fwd-routes" --json >"$out/fwd-routes.json"
 cat "$out/fwd-routes.json"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Latency through the router with its drivers, two CPUs: on one the router between two virtio ports, as in a cell; on
- * the other both devices, a source that offers frames at a constant rate and a sink. A frame's time runs from the
+ * Latency through the router, or the cross-connect, with its drivers, two CPUs: on one the application between two virtio
+ * ports, as in a cell; on the other both devices, a source that offers frames at a constant rate and a sink. A frame's time runs from the
  * moment when it was due, so that a source that is late makes frames late, too, until the sink has it.
  *
  * A CPU that the machine takes away shows in the tail. So each side notes when one of its turns took longer than
  * GAP_NS, and the table says which share of the frames was due while one of the two was away.
  *
- * fwd-latency [--rate FRAMES_A_SECOND] [--seconds N] [--runs N] [--prefixes N] [--ring split|packed] [--json]
+ * fwd-latency [--app router|xconnect] [--rate FRAMES_A_SECOND] [--seconds N] [--runs N] [--prefixes N] [--ring split|packed] [--json]
  */
 #include <pthread.h>
 #include <sched.h>
@@ -23,6 +23,7 @@
 #include <jansson.h>
 
 #include "apps/fwd/cell/router.h"
+#include "apps/xconnect/cell/xconnect.h"
 #include "bench/fwd/table.h"
 #include "bench/net_driver/cards.h"
 
@@ -35,7 +36,7 @@
 
 static struct {
 	uint64_t rate, seconds, run_cnt, prefix_cnt;
-	bool packed, json;
+	bool packed, json, is_xconnect;
 } run = {.rate = 1000000, .seconds = 3, .run_cnt = 5, .prefix_cnt = 1000000, .packed = true};
 
 /* What one run saw. Gaps: when a side was away. */
@@ -47,6 +48,7 @@ struct seen {
 
 static struct fwd_addr *dst;
 static struct fwd_router *router;
+static struct xconnect xconnect;
 static struct seen seen;
 static double ns_per_tsc;
 static bool ready, counting, done; /* between the two threads, by __atomic */
@@ -163,6 +165,12 @@ router_open(struct bh_port_queue *queue[2])
 	}
 	if (err != 0)
 		return err;
+	if (run.is_xconnect) {
+		const struct xconnect_config config = {.mode = XCONNECT_FORWARD, .burst_cnt = 32};
+		xconnect_init(&xconnect, &config, queue[0], queue[1]);
+		(void)bench_table_fill(&table);
+		return 0;
+	}
 	options.tables = *fwd_fib_tables(bench_table_fill(&table));
 	return fwd_router_create(&options, &router);
 }
@@ -175,7 +183,10 @@ router_body(void *arg)
 	__atomic_store_n(&ready, true, __ATOMIC_RELEASE);
 	uint64_t last_tsc = bh_clock_now_tsc();
 	while (failed == 0 && !__atomic_load_n(&done, __ATOMIC_RELAXED)) {
-		(void)fwd_router_turn(router);
+		if (run.is_xconnect)
+			(void)xconnect_turn(&xconnect);
+		else
+			(void)fwd_router_turn(router);
 		turn_note(1, &last_tsc);
 	}
 }
@@ -300,6 +311,8 @@ arguments(int argc, char **argv)
 			run.run_cnt = value;
 		else if (strcmp(argv[i], "--prefixes") == 0)
 			run.prefix_cnt = value;
+		else if (strcmp(argv[i], "--app") == 0)
+			run.is_xconnect = strcmp(argv[i + 1], "xconnect") == 0;
 		else if (strcmp(argv[i], "--ring") == 0)
 			run.packed = strcmp(argv[i + 1], "packed") == 0;
 		else
@@ -327,7 +340,8 @@ main(int argc, char **argv)
 	struct vnet_wire *wire[2];
 	pthread_t thread;
 	if (!arguments(argc, argv)) {
-		fprintf(stderr, "usage: fwd-latency [--rate FRAMES_A_SECOND] [--seconds N] [--runs N] [--prefixes N] "
+		fprintf(stderr, "usage: fwd-latency [--app router|xconnect] [--rate FRAMES_A_SECOND] [--seconds N] "
+		                "[--runs N] [--prefixes N] "
 		                "[--ring split|packed] [--json]\n");
 		return 2;
 	}
@@ -343,11 +357,12 @@ main(int argc, char **argv)
 		devices_run(wire, 1000000);
 	json_t *rows = json_array();
 	if (!run.json)
-		printf("router of %lu prefixes, %s rings, %lu frames/s; us; away: turns of more than 2 us\n%10s %10s "
+		printf("%s, %lu prefixes, %s rings, %lu frames/s; us; away: turns of more than 2 us\n%10s %10s "
 		       "%9s %9s %9s "
 		       "%9s %9s %9s %9s %9s %9s\n",
-		       run.prefix_cnt, run.packed ? "packed" : "split", run.rate, "sent", "arrived", "p50", "p90",
-		       "p99", "p99.9", "max", "dev %", "dev max", "router %", "rtr max");
+		       run.is_xconnect ? "cross-connect" : "router", run.prefix_cnt, run.packed ? "packed" : "split",
+		       run.rate, "sent", "arrived", "p50", "p90", "p99", "p99.9", "max", "dev %", "dev max", "router %",
+		       "rtr max");
 	for (uint64_t i = 0; i < run.run_cnt && failed == 0; i++) {
 		json_array_append_new(rows, measure(wire));
 		if (!run.json)
