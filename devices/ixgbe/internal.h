@@ -35,6 +35,7 @@ struct ixgbe_ring {
 struct ixgbe_model {
 	struct vnet_window window; /* the last hit */
 	bool link_up, mapped;
+	bool flushed; /* what was fetched to be sent is thrown away, until the next reset */
 	struct ixgbe_ring rx[IXGBE_QUEUES_RSS], tx[IXGBE_QUEUES_RSS];
 	volatile uint32_t *rx_page, *tx_page;
 	struct ixgbe_stats stats;

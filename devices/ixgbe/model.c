@@ -52,6 +52,7 @@ ixgbe_model_reset(struct ixgbe_model *m)
 	page_clear(m->tx_page);
 	m->window = (struct vnet_window){0};
 	m->change.left = 0;
+	m->flushed = false;
 	address_set(m);
 	*ixgbe_reg(m, IXGBE_REG_EEC) = INTEL_EECD_AUTO_RD | 1u << 8; /* present, read */
 	*ixgbe_reg(m, IXGBE_REG_EEMNGCTL) = IXGBE_EEMNGCTL_CFG_DONE0;

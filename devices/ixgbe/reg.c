@@ -65,6 +65,34 @@ links(const struct ixgbe_model *m)
 	return m->link_up ? IXGBE_LINKS_UP | LINKS_AN_DONE | SPEED_10G << IXGBE_LINKS_SPEED_SHIFT : 0;
 }
 
+/* Specification update, clarification 9: while the link is down, what waits to be sent keeps the master. */
+static bool
+holds_master(struct ixgbe_model *m)
+{
+	for (uint32_t i = 0; i < IXGBE_QUEUES_RSS && !m->link_up && !m->flushed; i++) {
+		if (m->tx[i].on && *ixgbe_queue_reg(m, true, i, INTEL_QUEUE_TAIL) != m->tx[i].head)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t
+status(struct ixgbe_model *m)
+{
+	bool off = (*ixgbe_reg(m, INTEL_REG_CTRL) & INTEL_CTRL_GIO_MASTER_DISABLE) && !holds_master(m);
+	return off ? 0 : INTEL_STATUS_GIO_MASTER_ENABLE;
+}
+
+/* Flushing works only where nothing can be sent or received meanwhile. */
+static void
+gcr_ext(struct ixgbe_model *m, uint32_t value)
+{
+	*ixgbe_reg(m, IXGBE_REG_GCR_EXT) = value;
+	if ((value & IXGBE_GCR_EXT_BUF_CLEAR) && (*ixgbe_reg(m, IXGBE_REG_HLREG0) & IXGBE_HLREG0_LPBK) &&
+	    !(*ixgbe_reg(m, IXGBE_REG_RXCTRL) & IXGBE_RXCTRL_RXEN))
+		m->flushed = true;
+}
+
 uint64_t
 ixgbe_model_reg_read(struct ixgbe_model *m, uint64_t offset, uint32_t width_bytes)
 {
@@ -77,8 +105,7 @@ ixgbe_model_reg_read(struct ixgbe_model *m, uint64_t offset, uint32_t width_byte
 		*reg = 0;
 	switch (at) {
 	case INTEL_REG_STATUS:
-		return *ixgbe_reg(m, INTEL_REG_CTRL) & INTEL_CTRL_GIO_MASTER_DISABLE ? 0
-		                                                                     : INTEL_STATUS_GIO_MASTER_ENABLE;
+		return status(m);
 	case IXGBE_REG_LINKS:
 		return links(m);
 	case IXGBE_REG_SECRXSTAT:
@@ -126,6 +153,8 @@ ixgbe_model_reg_write(struct ixgbe_model *m, uint64_t offset, uint32_t width_byt
 		*reg = value | IXGBE_RDRXCTL_DMAIDONE;
 	else if (at == IXGBE_REG_DMATXCTL)
 		dmatxctl(m, value);
+	else if (at == IXGBE_REG_GCR_EXT)
+		gcr_ext(m, value);
 	else if (at == IXGBE_REG_AUTOC)
 		*reg = value & ~IXGBE_AUTOC_AN_RESTART;
 	else if (at / BH_PAGE_BYTES == IXGBE_BAR_TX_PAGE / BH_PAGE_BYTES && at % IXGBE_QUEUE_STEP == INTEL_QUEUE_DCTL)

@@ -36,7 +36,12 @@ struct intel_family {
 	uint32_t rx_ctl, rx_on; /* the receiver's register and its switch in it */
 	uint32_t tx_ctl, tx_on;
 	uint32_t swsm, sw_fw_sync, sync_fw_shift; /* semaphore.c; the firmware's bits are so much further up */
-	uint64_t reset_wait_ns;                   /* from when CTRL.RST is clear again to the next access */
+	/* Around writing CTRL.RST, or NULL. */
+	void (*reset_begin)(struct intel_port *ip);
+	void (*reset_end)(struct intel_port *ip);
+	/* The master does not rest: what it still holds is thrown away. NULL: there is no way. */
+	void (*flush)(struct intel_port *ip);
+	uint64_t reset_wait_ns; /* from when CTRL.RST is clear again to the next access */
 	/* Link, PHY and tags, after `begin`. */
 	void (*link_up)(struct intel_port *ip);
 	void (*link_read)(struct intel_port *ip);

@@ -26,8 +26,12 @@ static bool
 software_reset(struct intel_port *ip)
 {
 	const struct intel_family *family = ip->card->family;
+	if (family->reset_begin != NULL)
+		family->reset_begin(ip);
 	intel_change(ip, INTEL_REG_CTRL, 0, INTEL_CTRL_RST);
 	intel_sleep(INTEL_MS_NS);
+	if (family->reset_end != NULL)
+		family->reset_end(ip);
 	if (!intel_wait(ip, INTEL_REG_CTRL, INTEL_CTRL_RST, 0, RESET_TIMEOUT_NS))
 		return false;
 	if (family->reset_wait_ns != 0)
@@ -38,6 +42,25 @@ software_reset(struct intel_port *ip)
 	return ip->err == 0;
 }
 
+/*
+ * 82599 and X540 (specification update, clarification 9): while the link is down or the peer pauses us, what waits to be sent
+ * keeps the master. Then it is thrown away and the card reset, once here and once by the caller; in between it has to prove
+ * that it rests.
+ */
+static bool
+rest(struct intel_port *ip)
+{
+	const struct intel_family *family = ip->card->family;
+	if (silence(ip))
+		return true;
+	if (ip->err != 0 || family->flush == NULL)
+		return false;
+	bh_log_info("port %u: its master does not rest: what it holds is flushed, and it is reset twice",
+	            ip->port.port_idx);
+	family->flush(ip);
+	return software_reset(ip) && silence(ip);
+}
+
 int
 intel_quiesce(struct bh_port *port)
 {
@@ -45,7 +68,7 @@ intel_quiesce(struct bh_port *port)
 	intel_begin(ip);
 	if (ip->no_buffer != NULL)
 		ip->card->family->stats_take(ip); /* the reset clears them */
-	if (silence(ip) && software_reset(ip))
+	if (rest(ip) && software_reset(ip))
 		return 0;
 	if (ip->err == -BH_ENODEV)
 		return ip->err;

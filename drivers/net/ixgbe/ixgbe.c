@@ -5,7 +5,6 @@
 #define ENABLE_TIMEOUT_NS   (10 * INTEL_MS_NS)
 #define DMA_INIT_TIMEOUT_NS (20 * INTEL_MS_NS)
 #define MNG_TIMEOUT_NS      (20 * INTEL_MS_NS)
-#define STATUS_LAN_SHIFT    2       /* 8.2.3.1.2: STATUS bits 3:2, which of the two functions this is */
 #define READS_MAX           0xfffu  /* DTXMXSZRQ, 4.6.8: the largest value, without DCB */
 #define RX_MARGIN_BYTES     0x6000u /* 8.2.3.3.4: FCRTH.RTH is the buffer's size without this */
 #define TX_THRESHOLD_KIB    (IXGBE_TXPB_KIB - 10u)
@@ -21,7 +20,7 @@ wait_or_fail(struct intel_port *ip, uint32_t reg, uint32_t bit, uint64_t timeout
 static void
 begin(struct intel_port *ip)
 {
-	uint32_t port_idx = intel_read(ip, INTEL_REG_STATUS) >> STATUS_LAN_SHIFT & 1,
+	uint32_t port_idx = intel_read(ip, INTEL_REG_STATUS) >> IXGBE_STATUS_LAN_SHIFT & 1,
 	         done = IXGBE_EEMNGCTL_CFG_DONE0 << port_idx;
 	/* A card without manageability never says that it is configured. */
 	(void)intel_wait(ip, IXGBE_REG_EEMNGCTL, done, done, MNG_TIMEOUT_NS);
@@ -36,7 +35,8 @@ begin(struct intel_port *ip)
 static void
 buffers_set(struct intel_port *ip)
 {
-	intel_write(ip, IXGBE_REG_RXPBSIZE, IXGBE_PB_KIB(IXGBE_RXPB_KIB));
+	uint32_t rx_kib = bh_ixgbe_is_x540(ip) ? IXGBE_RXPB_KIB_X540 : IXGBE_RXPB_KIB;
+	intel_write(ip, IXGBE_REG_RXPBSIZE, IXGBE_PB_KIB(rx_kib));
 	intel_write(ip, IXGBE_REG_TXPBSIZE, IXGBE_PB_KIB(IXGBE_TXPB_KIB));
 	intel_write(ip, IXGBE_REG_TXPBTHRESH, TX_THRESHOLD_KIB);
 	for (uint32_t i = 1; i < IXGBE_PB_CNT; i++) {
@@ -47,7 +47,7 @@ buffers_set(struct intel_port *ip)
 	intel_write(ip, IXGBE_REG_FCCFG, 0);
 	intel_write(ip, IXGBE_REG_MFLCN, 0);
 	/* 4.6.3.2: RTH also where there is no flow control */
-	intel_write(ip, IXGBE_REG_FCRTH, (IXGBE_RXPB_KIB * 1024 - RX_MARGIN_BYTES) & IXGBE_FCRTH_RTH_MASK);
+	intel_write(ip, IXGBE_REG_FCRTH, (rx_kib * 1024 - RX_MARGIN_BYTES) & IXGBE_FCRTH_RTH_MASK);
 }
 
 static void

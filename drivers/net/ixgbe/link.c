@@ -2,8 +2,52 @@
 /* Link, filters and statistics (82599 datasheet 3.7.4, 4.6.4, 7.1.1, 8.2.3.23). */
 #include "drivers/net/ixgbe/ixgbe.h"
 
-#define RESET_WAIT_NS     (10 * INTEL_MS_NS) /* 4.6.3.2: at least, once CTRL.RST is clear */
+#define RESET_WAIT_NS     (10 * INTEL_MS_NS)  /* 4.6.3.2: at least, once CTRL.RST is clear */
+#define X540_WAIT_NS      (100 * INTEL_MS_NS) /* SPEC-MISSING: what Linux and DPDK give its PHY */
+#define FLUSH_NS          (20 * INTEL_MS_NS / 1000)
 #define SEC_RX_TIMEOUT_NS (10 * INTEL_MS_NS)
+
+bool
+bh_ixgbe_is_x540(const struct intel_port *ip)
+{
+	uint16_t id = ip->port.device.info->pci_device;
+	return id == IXGBE_DEV_X540T || id == IXGBE_DEV_X540T1;
+}
+
+static uint32_t
+phy_bit(struct intel_port *ip)
+{
+	return IXGBE_SYNC_SW_PHY(intel_read(ip, INTEL_REG_STATUS) >> IXGBE_STATUS_LAN_SHIFT & 1);
+}
+
+/* X540: its PHY is inside and is reset, too; firmware may be talking to it. */
+static void
+reset_begin(struct intel_port *ip)
+{
+	if (bh_ixgbe_is_x540(ip) && intel_sync_take(ip, phy_bit(ip)) != 0 && ip->err == 0)
+		bh_log_warn("port %u: firmware keeps its PHY; it is reset all the same", ip->port.port_idx);
+}
+
+static void
+reset_end(struct intel_port *ip)
+{
+	if (!bh_ixgbe_is_x540(ip))
+		return;
+	intel_sync_give(ip, phy_bit(ip));
+	intel_sleep(X540_WAIT_NS);
+}
+
+/* Specification update, clarification 9; RXCTRL.RXEN is 0 already. A register is read so that the time counts from then. */
+static void
+flush(struct intel_port *ip)
+{
+	intel_change(ip, IXGBE_REG_HLREG0, 0, IXGBE_HLREG0_LPBK);
+	intel_change(ip, IXGBE_REG_GCR_EXT, 0, IXGBE_GCR_EXT_BUF_CLEAR);
+	(void)intel_read(ip, INTEL_REG_STATUS);
+	intel_sleep(FLUSH_NS);
+	intel_change(ip, IXGBE_REG_GCR_EXT, IXGBE_GCR_EXT_BUF_CLEAR, 0);
+	intel_change(ip, IXGBE_REG_HLREG0, IXGBE_HLREG0_LPBK, 0);
+}
 
 static void
 link_read(struct intel_port *ip)
@@ -101,6 +145,9 @@ const struct intel_family bh_ixgbe_family = {
         .swsm = IXGBE_REG_SWSM,
         .sw_fw_sync = IXGBE_REG_SW_FW_SYNC,
         .sync_fw_shift = IXGBE_SYNC_FW_SHIFT,
+        .reset_begin = reset_begin,
+        .reset_end = reset_end,
+        .flush = flush,
         .reset_wait_ns = RESET_WAIT_NS,
         .link_up = link_up,
         .link_read = link_read,

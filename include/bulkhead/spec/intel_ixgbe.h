@@ -96,6 +96,7 @@ enum ixgbe_queue_reg {
 };
 
 #define IXGBE_CTRL_LRST           (1u << 3) /* link reset */
+#define IXGBE_SYNC_SW_PHY(port)   (2u << (port)) /* SW_FW_SYNC: the PHY of this function */
 #define IXGBE_SYNC_SW_MAC         (1u << 3) /* SW_FW_SYNC: the MAC's registers that firmware also writes */
 #define IXGBE_SYNC_FW_SHIFT       5
 #define IXGBE_EEMNGCTL_CFG_DONE0  (1u << 18) /* + 1: of port 1 */
@@ -111,6 +112,7 @@ enum ixgbe_queue_reg {
 #define IXGBE_RXCTRL_RXEN         (1u << 0)
 #define IXGBE_PB_KIB(n)           ((n) << 10) /* RXPBSIZE, TXPBSIZE */
 #define IXGBE_RXPB_KIB            512u
+#define IXGBE_RXPB_KIB_X540       384u
 #define IXGBE_TXPB_KIB            160u
 #define IXGBE_HLREG0_TXCRCEN      (1u << 0)
 #define IXGBE_HLREG0_RXCRCSTRP    (1u << 1)

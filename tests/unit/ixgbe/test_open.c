@@ -112,6 +112,48 @@ RIG_TEST(test_initialized)
 	assert_false(m->reg[0x03000 / 4] & 1);
 }
 
+/* X540: less memory (datasheet 8.2.3.8.9: 384 KB), and a PHY that is reset with it: its semaphore is free again afterwards. */
+static void
+x540_body(void *arg)
+{
+	rig_open(NULL);
+	const struct ixgbe_model *m = rig.model[0];
+	assert_int_equal(m->reg[0x03c00 / 4], 384 << 10);
+	assert_int_equal(m->reg[0x03260 / 4], 384 * 1024 - 0x6000);
+	assert_int_equal(m->reg[0x10160 / 4] & 6, 0);
+	rig_close();
+}
+
+static void
+test_x540(void **state)
+{
+	rig_defaults();
+	rig.pci_device = 0x1528;
+	rig_run(x540_body);
+}
+
+/*
+ * Specification update, clarification 9: what waits to be sent while the link is down keeps the master. It is flushed and
+ * the card reset twice; the function as a whole is not.
+ */
+RIG_TEST(test_flushed)
+{
+	rig_open(NULL);
+	rig_send(0, rig_pkt(0, 60));
+	struct bh_pkt *pkt = rig_receive(1);
+	assert_non_null(pkt);
+	bh_pkt_free(pkt);
+	ixgbe_model_link_set(rig.model[0], false);
+	rig_send(0, rig_pkt(0, 60));
+	uint64_t reset_cnt = rig_stats(0).reset_cnt;
+	assert_int_equal(bh_port_reset(rig.port[0]), 0);
+	assert_int_equal(rig_stats(0).reset_cnt, reset_cnt + 2);
+	assert_int_equal(rig.function_reset_cnt, 0);
+	assert_int_equal(rig_counter("p0.drop_reset"), 1);
+	assert_false(rig.model[0]->reg[0x04240 / 4] & 1u << 15); /* HLREG0.LPBK */
+	rig_close();
+}
+
 /* Tables that no reset clears hold what the driver before us wrote: an address of its, a filter that steals frames. */
 RIG_TEST(test_tables_are_cleared)
 {
@@ -156,6 +198,8 @@ main(void)
 	        cmocka_unit_test_setup(test_no_address, set_up),
 	        cmocka_unit_test_setup(test_firmware_keeps_the_link, set_up),
 	        cmocka_unit_test_setup(test_initialized, set_up),
+	        cmocka_unit_test(test_x540),
+	        cmocka_unit_test_setup(test_flushed, set_up),
 	        cmocka_unit_test_setup(test_tables_are_cleared, set_up),
 	        cmocka_unit_test_setup(test_frames_pass, set_up),
 	};
