@@ -42,7 +42,7 @@ interface_of(const char *address, char out[32])
 void
 wire_set_up(struct wire *wire)
 {
-	*wire = (struct wire){.cell = 0};
+	*wire = (struct wire){.router = wire->router};
 	inside_ok("modprobe vfio-pci; modprobe vfio_iommu_type1; modprobe 8021q; modprobe e1000e; modprobe igb; "
 	          "modprobe virtio_net; echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; "
 	          "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
@@ -90,10 +90,10 @@ write_config(const struct wire *wire, unsigned mtu_bytes, const char *more)
 {
 	FILE *file = fopen("/tmp/cell.conf", "we");
 	assert_non_null(file);
-	fprintf(file, "[cell]\napp = xconnect\ncpus = 2\narena = 96M\npages = normal\n");
+	fprintf(file, "[cell]\napp = %s\ncpus = 2\narena = 96M\npages = normal\n", wire->router ? "fwd" : "xconnect");
 	for (int i = 0; i < 2; i++)
 		fprintf(file, "[port p%d]\nbackend = vfio\naddress = %s\nmtu = %u\n", i, wire->port[i], mtu_bytes);
-	fprintf(file, "[xconnect]\na = p0\nb = p1\n%s", more);
+	fprintf(file, "%s%s", wire->router ? "[fwd]\n" : "[xconnect]\na = p0\nb = p1\n", more);
 	assert_int_equal(fclose(file), 0);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * Four cards on two wires: Linux drives the outer ones (end 0 in this network namespace, end 1 in the namespace "far"), a
- * cross-connect in a cell the inner ones. So Linux's own drivers are the peer of the ports under test.
+ * cross-connect (or router) in a cell the inner ones. So Linux's own drivers are the peer of the ports under test.
  *
  *	end 0  eth (10.0.0.1) === hub 0 === p0 [ cell ] p1 === hub 1 === eth (10.0.0.2)  end 1
  *
@@ -10,6 +10,7 @@
 #ifndef TESTS_LAB_WIRE_H
 #define TESTS_LAB_WIRE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,6 +24,7 @@ struct wire_end {
 struct wire {
 	struct wire_end end[2];
 	char port[2][16]; /* PCI addresses of p0 and p1 */
+	bool router;      /* the cell is the forwarder; before wire_set_up */
 	pid_t cell;
 	json_t *result; /* of the last cell: "app" of its report */
 };
@@ -30,7 +32,7 @@ struct wire {
 /* wire_set_up - bind the inner cards to vfio-pci, name the outer ones, no address yet, links administratively down */
 void wire_set_up(struct wire *wire);
 
-/* wire_cell_start - xconnect with that MTU and burst mode; returns when both ports are open and have their links */
+/* wire_cell_start - the cell, with that MTU and more for its section; returns when both ports are open and have their links */
 void wire_cell_start(struct wire *wire, unsigned mtu_bytes, const char *more);
 
 /* wire_cell_stop - ask it to end; it must end well. wire->result holds what it counted. */
