@@ -35,6 +35,7 @@ void test_open(void **state);
 void test_card_and_back(void **state);
 void test_default_route(void **state);
 void test_bond_bridge_vlan(void **state);
+void test_virtio_card(void **state);
 void test_ssh_session(void **state);
 
 #endif

@@ -171,3 +171,30 @@ test_ssh_session(void **state)
 	inside_ok("bulkhead bind %s", bind_card[0]);
 	bind_given_back(bind_card[0], "e1000e");
 }
+
+/* virtio: its interface stands below a device of its own, and without virtio_net there is none at all. */
+void
+test_virtio_card(void **state)
+{
+	char card[16];
+	(void)state;
+	inside_find("0x0200", 3, card);
+	inside_ok("bulkhead bind %s", card);
+	bind_state_is(card, "vfio-pci vfio-pci journal");
+	bind_given_back(card, "virtio-pci");
+	inside_ok("modprobe virtio_net");
+	const char *eth = bind_interface_of(card);
+	inside_ok("ip addr add 10.14.0.1/24 dev %s; ip link set %s up; ip route add default via 10.14.0.2", eth, eth);
+	bind_refused(card, "default-route", "carries the IPv4 default route (/proc/net/route)");
+	inside_ok("ip route del default; unshare -n sh -c 'touch /tmp/away; exec sleep 60' >/dev/null 2>&1 & echo $! > "
+	          "/tmp/away-pid; "
+	          "for i in $(seq 100); do [ -e /tmp/away ] && break; sleep 0.1; done; "
+	          "ip link set %s netns $(cat /tmp/away-pid)",
+	          eth);
+	bind_refused(card, "no-interface", "its driver is virtio-pci");
+	inside_ok("kill $(cat /tmp/away-pid)");
+	(void)bind_interface_of(card);
+	inside_ok("bulkhead bind %s", card);
+	bind_given_back(card, "virtio-pci");
+	(void)bind_interface_of(card);
+}

@@ -61,10 +61,16 @@ bind_interface_of(const char *address)
 {
 	static char name[2][64];
 	static unsigned turn;
+	char behind[64], folder[80];
 	char *out = name[turn++ % 2];
 	for (unsigned i = 0; i < 500; i++) {
 		if (first_entry(address, "net", "", out) && out[0] != '.')
 			return out;
+		if (first_entry(address, "", "virtio", behind)) {
+			snprintf(folder, sizeof(folder), "%s/net", behind);
+			if (first_entry(address, folder, "", out) && out[0] != '.')
+				return out;
+		}
 		usleep(20000);
 	}
 	fail_msg("%s has no interface", address);

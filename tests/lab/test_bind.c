@@ -2,9 +2,10 @@
 /*
  * bulkhead devices, bind and unbind on a real kernel: each reason to refuse with the real thing, read back that nothing was
  * changed, then overridden, then given back. The machine has three NVMe drives of 256 MiB and two e1000e cards on one wire, a slot
- * with a drive and a card in one IOMMU group, a drive with two controllers, and a port with nothing behind it.
+ * with a drive and a card in one IOMMU group, a drive with two controllers, a virtio card, and a port with nothing
+ * behind it.
  *
- * test_bind                       all of it
+ * test_bind [NAME]                all of it, or one test
  * test_bind --no-iommu            on a machine without an IOMMU
  * test_bind --as-nobody COMMAND   runs the command as another user than root
  */
@@ -322,6 +323,8 @@ main(int argc, char **argv)
 		inside_find("0x0108", 0, bind_drive[0]);
 		return cmocka_run_group_tests(tests, NULL, NULL);
 	}
+	if (argc == 2)
+		cmocka_set_test_filter(argv[1]);
 	for (unsigned i = 0; i < 3; i++)
 		inside_find("0x0108", i, bind_drive[i]);
 	for (unsigned i = 0; i < 2; i++)
@@ -344,6 +347,7 @@ main(int argc, char **argv)
 	        cmocka_unit_test(test_default_route),
 	        cmocka_unit_test(test_bond_bridge_vlan),
 	        cmocka_unit_test(test_ssh_session),
+	        cmocka_unit_test(test_virtio_card),
 	        cmocka_unit_test(test_rolled_back),
 	        cmocka_unit_test(test_group),
 	        cmocka_unit_test(test_multipath),
