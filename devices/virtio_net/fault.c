@@ -123,11 +123,13 @@ vnet_fault_change_go_on(struct vnet_model *m)
 		*(volatile uint16_t *)(volatile void *)m->change.at = (uint16_t)m->change.now;
 }
 
-/* In place of vnet_chain_done(): the client is told something else than what was done. */
+/* In place of vnet_chain_done(): the client is told something else than what was done; in an entry of its own. */
 void
 vnet_fault_used(struct vnet_model *m, struct vnet_queue *q, enum vnet_fault fault, uint16_t id, uint16_t desc_cnt,
                 uint32_t len_bytes)
 {
+	if (q->batched)
+		vnet_queue_publish(q);
 	switch (fault) {
 	case VNET_FAULT_LONG_LENGTH:
 		len_bytes = 0x10000u + len_bytes;
@@ -162,6 +164,8 @@ vnet_fault_used(struct vnet_model *m, struct vnet_queue *q, enum vnet_fault faul
 		break;
 	}
 	vnet_chain_done(m, q, id, desc_cnt, len_bytes);
+	if (q->batched)
+		vnet_queue_publish(q);
 	if (fault == VNET_FAULT_TX_TWICE && !q->packed)
 		q->avail_idx--; /* the second used entry was for nothing that the client gave */
 }

@@ -26,7 +26,12 @@ struct vnet_queue {
 	uint16_t used_idx;    /* likewise, next to give back */
 	uint16_t avail_cache; /* split: the client's index as last read */
 	bool avail_wrap, used_wrap;
-	bool unpublished; /* split: used entries wait for vnet_model_flush() */
+	bool batched;     /* transmit, packed, in order: one used entry for all since the last flush */
+	bool unpublished; /* split: used entries wait for vnet_model_flush(); batched: the one entry does */
+	struct {
+		uint16_t at, id; /* where the entry goes; the last buffer */
+		bool wrap;
+	} batch;
 	uint64_t iova[3]; /* descriptors, driver area, device area */
 	uint8_t *addr[3]; /* NULL: to be asked for */
 } BH_ALIGNED(64);
@@ -97,6 +102,8 @@ bool vnet_queue_start(struct vnet_model *m, struct vnet_queue *q);
 bool vnet_chain_peek(struct vnet_model *m, struct vnet_queue *q, uint16_t ahead, struct vnet_chain *out);
 /* vnet_chain_done - give the next chain back, with len_bytes written. In the order in which they were taken. */
 void vnet_chain_done(struct vnet_model *m, struct vnet_queue *q, uint16_t id, uint16_t desc_cnt, uint32_t len_bytes);
+/* vnet_queue_publish - what is unpublished, without an interrupt */
+void vnet_queue_publish(struct vnet_queue *q);
 void vnet_queue_flush(struct vnet_model *m, struct vnet_queue *q);
 
 /* fault.c: whether this frame of a receive or transmit queue is lied about, and then how */

@@ -41,9 +41,9 @@ features_offered(const struct vnet_model_config *config)
 		offered |= VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM;
 	if (config->pair_cnt > 1)
 		offered |= VIRTIO_NET_F_MQ;
-	const uint64_t data_path =
-	        VIRTIO_F_RING_PACKED | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM;
-	return config->of_those == 0 ? offered : offered & (config->of_those | ~data_path);
+	if (config->in_order)
+		offered |= VIRTIO_F_IN_ORDER;
+	return config->of_those == 0 ? offered : offered & (config->of_those | ~VNET_DATA_PATH_FEATURES);
 }
 
 int

@@ -99,12 +99,21 @@ is_foreign(const struct vnet_model *m, uint32_t queue_idx)
 }
 
 static void
+kind_set(const struct vnet_model *m, struct vnet_queue *q)
+{
+	const uint64_t batched = VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER;
+	uint32_t idx = (uint32_t)(q - m->queue);
+	q->packed = m->features & VIRTIO_F_RING_PACKED;
+	q->batched = (m->features & batched) == batched && idx % 2 == 1; /* the control queue's number is even */
+}
+
+static void
 go(struct vnet_model *m)
 {
 	m->running = true;
 	for (uint32_t i = 0; i < VNET_QUEUES_MAX; i++) {
 		struct vnet_queue *q = &m->queue[i];
-		q->packed = m->features & VIRTIO_F_RING_PACKED;
+		kind_set(m, q);
 		if (q->enabled && !is_foreign(m, i) && !vnet_queue_start(m, q)) {
 			vnet_fail(m);
 			return;
@@ -162,7 +171,7 @@ enable_write(struct vnet_model *m, struct vnet_queue *q, uint64_t value)
 	if (value != 1 || q->enabled || !(m->status & VIRTIO_STATUS_FEATURES_OK))
 		return;
 	q->enabled = true;
-	q->packed = m->features & VIRTIO_F_RING_PACKED;
+	kind_set(m, q);
 	if (m->running && !is_foreign(m, (uint32_t)(q - m->queue)) && !vnet_queue_start(m, q))
 		vnet_fail(m);
 }

@@ -164,6 +164,15 @@ position_add(uint16_t *position, bool *wrap, uint16_t cnt, uint16_t size)
 	*position = (uint16_t)at;
 }
 
+static void
+packed_used_write(struct vnet_queue *q, uint16_t at, bool wrap, uint16_t id, uint32_t len_bytes)
+{
+	volatile struct virtq_packed_desc *desc = (volatile struct virtq_packed_desc *)(void *)q->addr[0] + at;
+	uint16_t flags = wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
+	bh_dma_wmb(); /* data and descriptor are read or written before the client has them back */
+	*(volatile uint64_t *)(volatile void *)&desc->len = len_bytes | (uint64_t)id << 32 | (uint64_t)flags << 48;
+}
+
 void
 vnet_chain_done(struct vnet_model *m, struct vnet_queue *q, uint16_t id, uint16_t desc_cnt, uint32_t len_bytes)
 {
@@ -177,10 +186,16 @@ vnet_chain_done(struct vnet_model *m, struct vnet_queue *q, uint16_t id, uint16_
 		q->unpublished = true;
 		return;
 	}
-	volatile struct virtq_packed_desc *desc = (volatile struct virtq_packed_desc *)(void *)q->addr[0] + q->used_idx;
-	uint16_t flags = q->used_wrap ? VIRTQ_PACKED_F_AVAIL | VIRTQ_PACKED_F_USED : 0;
-	bh_dma_wmb(); /* data and descriptor are read or written before the client has them back */
-	*(volatile uint64_t *)(volatile void *)&desc->len = len_bytes | (uint64_t)id << 32 | (uint64_t)flags << 48;
+	if (!q->batched) {
+		packed_used_write(q, q->used_idx, q->used_wrap, id, len_bytes);
+	} else {
+		if (!q->unpublished) {
+			q->batch.at = q->used_idx;
+			q->batch.wrap = q->used_wrap;
+		}
+		q->batch.id = id;
+		q->unpublished = true;
+	}
 	position_add(&q->used_idx, &q->used_wrap, desc_cnt, q->size);
 	position_add(&q->avail_idx, &q->avail_wrap, desc_cnt, q->size);
 }
@@ -195,16 +210,26 @@ wants_irq(const struct vnet_queue *q)
 }
 
 void
+vnet_queue_publish(struct vnet_queue *q)
+{
+	if (!q->unpublished)
+		return;
+	q->unpublished = false;
+	if (q->packed) {
+		packed_used_write(q, q->batch.at, q->batch.wrap, q->batch.id, 0);
+		return;
+	}
+	bh_dma_wmb();
+	((volatile struct virtq_used *)(void *)q->addr[2])->idx = q->used_idx;
+}
+
+void
 vnet_queue_flush(struct vnet_model *m, struct vnet_queue *q)
 {
 	if (!q->irq_due || !addresses_ready(m, q))
 		return;
 	q->irq_due = false;
-	if (q->unpublished) {
-		q->unpublished = false;
-		bh_dma_wmb();
-		((volatile struct virtq_used *)(void *)q->addr[2])->idx = q->used_idx;
-	}
+	vnet_queue_publish(q);
 	if (m->host.irq == NULL || q->vector == VNET_NO_VECTOR)
 		return;
 	bh_dma_mb(); /* what was used is visible before the client's wish is read */

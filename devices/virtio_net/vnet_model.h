@@ -14,8 +14,9 @@
  * rules ends in DEVICE_NEEDS_RESET (2.1.1), and nothing moves until the client resets the device.
  *
  * To VIRTIO 1.2, 5.1: modern interface, split and packed rings, mergeable buffers, checksum offload, control queue with
- * receive filtering, MAC address and queue pairs. Notifications are not needed: the model polls, and says so in the
- * rings. Not offered: segmentation, indirect descriptors, event indices, RSS, in-order use.
+ * receive filtering, MAC address, queue pairs and in-order use (of a packed transmit queue one used entry stands for
+ * all since the last flush, 2.8.9). Notifications are not needed: the model polls, and says so in the
+ * rings. Not offered: segmentation, indirect descriptors, event indices, RSS.
  *
  * One thread uses a model, and all models that a wire connects. No function may be called from a callback.
  */
@@ -114,6 +115,11 @@ BH_MUST_CHECK int vnet_fault_parse_kinds(const char *text, uint32_t default_ever
 const char *vnet_fault_name(enum vnet_fault fault);
 enum vnet_fault vnet_fault_find(const char *name);
 
+/* What the queues' other side has to know of; the rest is between driver and model. */
+#define VNET_DATA_PATH_FEATURES                                                                                        \
+	(VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CSUM |                       \
+	 VIRTIO_NET_F_GUEST_CSUM)
+
 /* What the device is. Constant for its life. Start from VNET_MODEL_CONFIG_DEFAULT. */
 struct vnet_model_config {
 	uint8_t mac[VNET_MAC_BYTES];
@@ -124,11 +130,13 @@ struct vnet_model_config {
 	bool packed;         /* offer packed rings */
 	bool mergeable;      /* offer mergeable receive buffers */
 	bool offload;        /* offer checksums */
+	bool in_order;       /* offer in-order use */
 	struct vnet_fault_rule rule[VNET_FAULT_RULES_MAX];
 	uint32_t rule_cnt;
 	/*
 	 * For a host that lets somebody else work on the data queues (vhost-user): the model keeps registers and control
-	 * queue, and never touches the others. of_those: only these data path features may be offered; 0: all.
+	 * queue, and never touches the others. of_those: only these of VNET_DATA_PATH_FEATURES may be
+	 * offered; 0: all.
 	 */
 	bool passive;
 	uint64_t of_those;
@@ -137,7 +145,7 @@ struct vnet_model_config {
 #define VNET_MODEL_CONFIG_DEFAULT                                                                                      \
 	{                                                                                                              \
 		.mac = {0x02, 0, 0, 0, 0, 1}, .mtu_bytes = 9216, .pair_cnt = 1, .queue_size = 1024,                    \
-		.speed_mbps = 10000, .packed = true, .mergeable = true, .offload = true,                               \
+		.speed_mbps = 10000, .packed = true, .mergeable = true, .offload = true, .in_order = true,             \
 	}
 
 enum {

@@ -126,9 +126,7 @@ bh_vhu_start(struct bh_vhost_user *vhu)
 {
 	struct vnet_queue_info queue;
 	/* What the driver agreed on must still be there: another back end may have come in between. */
-	const uint64_t data_path =
-	        VIRTIO_F_RING_PACKED | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM;
-	if (vnet_model_features(vhu->model) & data_path & ~vhu->features)
+	if (vnet_model_features(vhu->model) & VNET_DATA_PATH_FEATURES & ~vhu->features)
 		return -EPROTONOSUPPORT;
 	int err = set_u64(vhu, VHOST_USER_SET_FEATURES, features_to_set(vhu));
 	if (err == 0)

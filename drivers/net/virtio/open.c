@@ -8,7 +8,7 @@
 /* What we can use. VERSION_1 and ACCESS_PLATFORM are the two that we insist on. */
 #define FEATURES_WANTED                                                                                                \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM | VIRTIO_F_RING_PACKED |              \
-	 VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX |                       \
+	 VIRTIO_F_IN_ORDER | VIRTIO_NET_F_MAC | VIRTIO_NET_F_MTU | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_SPEED_DUPLEX |   \
 	 VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_MAC_ADDR)
 #define FEATURES_OFFLOAD (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM)
 #define FEATURES_QUEUES  (VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS)
@@ -41,6 +41,9 @@ features_wanted(const struct bh_port *port)
 static uint64_t
 features_consistent(uint64_t features)
 {
+	/* Batches: see virtq.h. A batch of merged buffers would hide where its frames end. */
+	if (!(features & VIRTIO_F_RING_PACKED) || features & VIRTIO_NET_F_MRG_RXBUF)
+		features &= ~VIRTIO_F_IN_ORDER;
 	if (!(features & VIRTIO_NET_F_CTRL_VQ))
 		features &= ~(VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_CTRL_MAC_ADDR | FEATURES_QUEUES);
 	return features;
@@ -174,6 +177,7 @@ info_fill(struct virtio_port *port)
 	struct bh_port_info *info = &port->base.info;
 	bool packed = port->features & VIRTIO_F_RING_PACKED, chains = port->features & VIRTIO_NET_F_MRG_RXBUF;
 	size_t at = text_add(port, 0, packed ? "packed ring" : "split ring");
+	at = text_add(port, at, port->features & VIRTIO_F_IN_ORDER ? ", in order" : "");
 	at = text_add(port, at, chains ? ", mergeable buffers" : "");
 	text_add(port, at, info->queue_cnt > 1 && port->features & VIRTIO_NET_F_RSS ? ", RSS" : "");
 	info->mode = port->mode;
@@ -237,6 +241,7 @@ virtio_queue_init(struct bh_port_queue *base)
 		return err;
 	port->base.info.rx_entries = queue->rx.size;
 	port->base.info.tx_entries = queue->tx.size;
+	queue->rx.batched = queue->tx.batched = port->features & VIRTIO_F_IN_ORDER;
 	queue->mergeable = port->features & VIRTIO_NET_F_MRG_RXBUF;
 	queue->offload = port->features & VIRTIO_NET_F_GUEST_CSUM;
 	queue->tx_features = port->base.info.features & BH_PORT_TX_CSUM;
@@ -350,8 +355,8 @@ virtio_close(struct bh_port *base)
 }
 
 /*
- * Where frames go in a buffer, whose size is known when the queue is started. With the header at the beginning of a line
- * the frame's own headers are in that line, too: one line to fetch from the device's core instead of two.
+ * Where frames go in a buffer, whose size is known when the queue is started: behind a header at the beginning of a line,
+ * until the first frame shows what the device does (rx_place in rx.c).
  */
 static void
 rx_room_set(struct virtio_queue *queue)
@@ -361,6 +366,7 @@ rx_room_set(struct virtio_queue *queue)
 	uint32_t shift_bytes = fits ? VIRTIO_NET_HDR_BYTES : 0;
 	queue->rx_offset_bytes = pool->headroom_bytes + shift_bytes;
 	queue->rx_data_bytes = pool->data_bytes - shift_bytes;
+	queue->rx_header_unseen = fits;
 	queue->rx_port_word = (uint64_t)1 << 32 | (uint64_t)queue->base.port_idx << 48;
 }
 

@@ -68,6 +68,37 @@ rx_fill(struct virtio_queue *queue, bool packed)
 	rx_publish(queue, packed);
 }
 
+/*
+ * The next used buffer: the next entry's, or of the batch that was begun. Of a batch only the last length is told; the
+ * buffers before it are full (2.8.9).
+ */
+BH_INLINE bool
+rx_next(struct virtio_queue *queue, uint16_t ready, bool packed, struct virtq_used_elem *out)
+{
+	struct bh_virtq *const vq = &queue->rx;
+	if (!packed || !vq->batched)
+		return used_at(vq, 0, ready, packed, out);
+	if (vq->batch_left == 0) {
+		if (!used_at(vq, 0, ready, packed, out))
+			return false;
+		if (BH_UNLIKELY(out->id >= vq->size))
+			return true; /* the caller refuses it */
+		vq->batch_left = bh_virtq_batch_cnt(vq, vq->used_idx, out->id);
+		vq->batch_bytes = out->len;
+	}
+	out->id = vq->used_idx;
+	out->len = vq->batch_left == 1 ? vq->batch_bytes : queue->rx_data_bytes + VIRTIO_NET_HDR_BYTES;
+	return true;
+}
+
+BH_INLINE void
+rx_skip(struct bh_virtq *vq, uint16_t cnt, bool packed)
+{
+	used_skip(vq, cnt, packed);
+	if (packed && vq->batch_left != 0)
+		vq->batch_left--;
+}
+
 static bool
 rx_length_is_bad(struct virtio_queue *queue, struct bh_pkt *pkt, uint32_t len)
 {
@@ -305,7 +336,7 @@ rx_fast(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t cnt, bool
 	struct bh_virtq *const vq = &queue->rx;
 	uint32_t taken = 0, entry_cnt = 0, run, got;
 	*out_entry_cnt = 0;
-	if (BH_UNLIKELY(!vq->in_order || vq->filled < vq->size))
+	if (BH_UNLIKELY(!vq->in_order || vq->filled < vq->size || vq->batch_left != 0))
 		return 0;
 	do {
 		run = BH_MIN(cnt - entry_cnt, (uint32_t)vq->size - (vq->used_idx & vq->mask));
@@ -338,17 +369,18 @@ rx_slow(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t taken, ui
 	const uint64_t now_tsc = bh_clock_now_tsc();
 	cnt = BH_MIN(cnt, taken + BH_PKT_BURST_MAX);
 	uint32_t fresh_idx = 0, fresh_cnt = cnt - taken;
-	if (packed) { /* as many replacements as there are frames, not as the caller has room for */
-		uint16_t used = 1;
-		while (used < cnt - taken && bh_virtq_packed_used(vq, used, &elem))
+	if (packed && rx_next(queue, ready, packed, &elem)) {
+		/* as many replacements as there are frames, not as the caller has room for */
+		uint16_t used = BH_MAX(vq->batch_left, (uint16_t)1);
+		while (used < cnt - taken && vq->batch_left <= 1 && bh_virtq_packed_used(vq, used, &elem))
 			used++;
-		fresh_cnt = used;
+		fresh_cnt = BH_MIN(fresh_cnt, (uint32_t)used);
 	}
 	fresh_cnt = bh_pkt_take(pool, fresh, fresh_cnt);
-	while (taken < cnt && fresh_idx < fresh_cnt && used_at(vq, 0, ready, packed, &elem)) {
+	while (taken < cnt && fresh_idx < fresh_cnt && rx_next(queue, ready, packed, &elem)) {
 		struct bh_pkt *pkt = BH_LIKELY(elem.id < vq->size) ? vq->slot[elem.id] : NULL;
 		if (BH_UNLIKELY(pkt == NULL)) {
-			used_skip(vq, 1, packed);
+			rx_skip(vq, 1, packed);
 			device_lies(queue);
 			break;
 		}
@@ -370,7 +402,7 @@ rx_slow(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t taken, ui
 			elem.len = 0; /* dropped for its length */
 		}
 		rx_give(queue, (uint16_t)elem.id, fresh[fresh_idx++], packed);
-		used_skip(vq, 1, packed);
+		rx_skip(vq, 1, packed);
 		ready = packed ? ready : (uint16_t)(ready - 1);
 		if (BH_LIKELY(rx_single(queue, pkt, elem.len, now_tsc))) {
 			*bytes += pkt->len_bytes;
@@ -394,6 +426,23 @@ rx_slow_packed(struct virtio_queue *queue, struct bh_pkt **out_pkts, uint32_t ta
 	return rx_slow(queue, out_pkts, taken, cnt, 0, true, bytes);
 }
 
+/*
+ * Where frames go in a buffer, now that the first has shown what the device does. One that writes headers (num_buffers,
+ * 5.1.6.4) is given header and frame in one line: one to fetch from its core instead of two. One that leaves them alone
+ * is given the frame at the beginning of a line: header lines then stay with us, and a short frame is one line to it.
+ * Buffers that are in the ring keep their places.
+ */
+static void
+rx_place(struct virtio_queue *queue, const struct bh_pkt *pkt)
+{
+	const struct bh_pkt_pool *pool = queue->base.pool;
+	const volatile struct virtio_net_hdr *header =
+	        (const volatile struct virtio_net_hdr *)(const void *)(pkt->data - VIRTIO_NET_HDR_BYTES);
+	queue->rx_header_unseen = false;
+	if (header->num_buffers == 0)
+		queue->rx_offset_bytes = pool->headroom_bytes;
+}
+
 BH_INLINE uint32_t
 rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, bool packed)
 {
@@ -415,16 +464,19 @@ rx_burst(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt, boo
 	}
 	cnt = packed ? cnt : BH_MIN(cnt, (uint32_t)ready);
 	taken = rx_fast(queue, out_pkts, cnt, packed, &bytes, &entry_cnt);
-	if (BH_UNLIKELY(entry_cnt < cnt)) {
+	/* What follows a run in a packed ring is in the line that the device writes now: the next burst looks there. */
+	if (BH_UNLIKELY(packed ? entry_cnt == 0 : entry_cnt < cnt)) {
 		cnt -= entry_cnt - taken; /* those that were dropped */
 		ready = (uint16_t)(ready - entry_cnt);
-		if (used_at(vq, 0, ready, packed, &elem))
+		if (vq->batch_left != 0 || used_at(vq, 0, ready, packed, &elem))
 			taken = packed ? rx_slow_packed(queue, out_pkts, taken, cnt, &bytes)
 			               : rx_slow_split(queue, out_pkts, taken, cnt, ready, &bytes);
 		else if (entry_cnt == 0)
 			return rx_idle(queue);
 	}
 	rx_publish(queue, packed);
+	if (BH_UNLIKELY(queue->rx_header_unseen && taken != 0))
+		rx_place(queue, out_pkts[0]);
 	bh_counter_add(base->rx_pkts, taken);
 	bh_counter_add(base->rx_bytes, bytes);
 	return taken;

@@ -58,6 +58,78 @@ reclaim_fast(struct virtio_queue *queue, uint16_t ready, bool packed)
 	return (uint16_t)taken;
 }
 
+/* Return: how many of the next cnt, which do not wrap, are single descriptors with packets of the queue's own pool. */
+BH_INLINE uint32_t
+batch_run(struct virtio_queue *queue, uint32_t cnt)
+{
+	struct bh_virtq *const vq = &queue->tx;
+	struct bh_pkt_pool *const pool = queue->base.pool;
+	struct bh_pkt **const slot = vq->slot + (vq->done_idx & vq->mask), **const top = pool->free + pool->free_cnt;
+	size_t i;
+	if (BH_UNLIKELY(vq->chains != 0))
+		return 0;
+	cnt = BH_MIN(cnt, pool->pkt_cnt - pool->free_cnt);
+	for (i = 0; i < cnt; i++) {
+		struct bh_pkt *const pkt = slot[i];
+		if (BH_UNLIKELY(pkt->pool != pool))
+			break;
+		slot[i] = NULL;
+		top[i] = pkt;
+	}
+	pool->free_cnt += (uint32_t)i;
+	vq->done_idx = (uint16_t)(vq->done_idx + i);
+	return (uint32_t)i;
+}
+
+/* The oldest chain's packet. Return: its descriptors. */
+static uint32_t
+batch_one(struct bh_virtq *vq)
+{
+	const uint16_t id = vq->done_idx & vq->mask, cnt = vq->chain_cnt[id];
+	bh_pkt_free(vq->slot[id]);
+	vq->slot[id] = NULL;
+	vq->chain_cnt[id] = 1;
+	vq->chains = (uint16_t)(vq->chains - (cnt > 1));
+	vq->done_idx = (uint16_t)(vq->done_idx + cnt);
+	return cnt;
+}
+
+/*
+ * A batched queue's next entry: all descriptors up to its buffer's last are sent.
+ * Return: how many; 0: there is none yet; -BH_EPROTO: it is of no buffer that the device has.
+ */
+BH_INLINE int32_t
+reclaim_batch(struct virtio_queue *queue)
+{
+	struct bh_virtq *const vq = &queue->tx;
+	struct virtq_used_elem elem;
+	if (!bh_virtq_packed_used(vq, 0, &elem))
+		return 0;
+	const uint32_t held = (uint16_t)(vq->desc_idx - vq->done_idx);
+	uint32_t cnt = bh_virtq_batch_cnt(vq, vq->done_idx, elem.id), done = 0;
+	if (BH_UNLIKELY(elem.id >= vq->size || cnt > held || vq->slot[elem.id] == NULL))
+		return -BH_EPROTO;
+	cnt += vq->chain_cnt[elem.id] - 1u;
+	while (done < cnt) {
+		uint32_t run = batch_run(queue, BH_MIN(cnt - done, vq->size - (uint32_t)(vq->done_idx & vq->mask)));
+		done += BH_LIKELY(run != 0) ? run : batch_one(vq);
+	}
+	used_skip(vq, (uint16_t)cnt, true);
+	vq->free_cnt = (uint16_t)(vq->free_cnt + cnt);
+	return (int32_t)cnt;
+}
+
+BH_INLINE void
+reclaim_batches(struct virtio_queue *queue)
+{
+	int32_t done;
+	do
+		done = reclaim_batch(queue);
+	while (done > 0);
+	if (BH_UNLIKELY(done < 0))
+		device_lies(queue);
+}
+
 /* Take back what the device has sent. */
 BH_INLINE void
 tx_reclaim(struct virtio_queue *queue, bool packed)
@@ -67,6 +139,10 @@ tx_reclaim(struct virtio_queue *queue, bool packed)
 	struct virtq_used_elem elem;
 	uint16_t ready = packed ? 0 : bh_virtq_split_ready(vq);
 	uint32_t done_cnt = 0;
+	if (packed && vq->batched) {
+		reclaim_batches(queue);
+		return;
+	}
 	if (BH_UNLIKELY(ready > vq->size)) {
 		device_lies(queue);
 		return;
@@ -344,6 +420,11 @@ tx_take_sent(struct virtio_queue *queue, bool packed)
 	struct bh_virtq *vq = &queue->tx;
 	uint16_t ready = packed ? 0 : bh_virtq_split_ready(vq);
 	struct virtq_used_elem elem;
+	if (vq->batched) {
+		while (reclaim_batch(queue) > 0)
+			;
+		return;
+	}
 	if (ready > vq->size)
 		return;
 	while (used_at(vq, 0, ready, packed, &elem) && elem.id < vq->size && vq->slot[elem.id] != NULL) {
@@ -360,15 +441,16 @@ rx_count_frames(const struct virtio_queue *queue, bool packed)
 {
 	const struct bh_virtq *vq = &queue->rx;
 	uint16_t ready = packed ? vq->size : bh_virtq_split_ready(vq);
-	uint32_t at = 0, cnt = 0;
+	uint32_t at = vq->batch_left, cnt = vq->batch_left;
 	struct virtq_used_elem elem;
 	if (ready > vq->size)
 		return 0;
 	while (at < ready && used_at(vq, (uint16_t)at, ready, packed, &elem) && elem.id < vq->size &&
 	       vq->slot[elem.id] != NULL) {
 		uint16_t piece_cnt = bh_virtio_pieces_of(queue, vq->slot[elem.id]);
-		at += BH_MAX(piece_cnt, (uint16_t)1);
-		cnt++;
+		uint16_t frame_cnt = vq->batched ? bh_virtq_batch_cnt(vq, vq->used_idx + at, elem.id) : 1;
+		at += BH_MAX(piece_cnt, frame_cnt);
+		cnt += frame_cnt;
 	}
 	return cnt;
 }

@@ -47,6 +47,7 @@ struct virtio_queue {
 	uint32_t rx_data_bytes;   /* room for a frame's part in each receive buffer */
 	uint32_t rx_offset_bytes; /* where it begins in the buffer; the header is in front of it */
 	uint64_t rx_port_word;    /* hash, seg_cnt and port_idx of a received frame, as they lie in struct bh_pkt */
+	bool rx_header_unseen;    /* no frame yet has shown whether the device writes headers */
 	bool mergeable, offload;
 	bool rx_polled;       /* since the last transmit burst */
 	uint32_t look_due;    /* idle polls until bh_virtio_look(); 0: nothing was published since the last */

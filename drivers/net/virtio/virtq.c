@@ -84,7 +84,7 @@ bh_virtq_reset(struct bh_virtq *vq)
 	vq->avail_flags = VIRTQ_PACKED_F_AVAIL;
 	vq->free_cnt = vq->size;
 	vq->reclaim_below = (uint16_t)(vq->size - vq->size / 4);
-	vq->desc_idx = vq->done_idx = vq->chains = vq->same_cnt = 0;
+	vq->desc_idx = vq->done_idx = vq->chains = vq->same_cnt = vq->batch_left = 0;
 	vq->in_order = true;
 	for (uint16_t i = 0; vq->chain_cnt != NULL && i < vq->size; i++)
 		vq->chain_cnt[i] = 1;

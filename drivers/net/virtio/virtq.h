@@ -14,6 +14,11 @@
  * available ring of a split queue says the same for ever and is not written again, and the bursts' quick halves know
  * what comes next. The first entry out of order ends that: from then on free identifiers are on a stack, and each entry
  * is looked up. A transmit queue that has become empty begins again.
+ *
+ * Batches. A packed queue with VIRTIO_F_IN_ORDER (2.8.9) is promised the order, and the device may say with one entry
+ * that it used all buffers up to that one: a core that sends 32 frames then fetches one line of the ring back, not eight.
+ * On a split ring the same would mean to believe the used index alone, which says of no buffer that it was meant: there
+ * the feature is not asked for.
  */
 #ifndef DRIVERS_NET_VIRTIO_VIRTQ_H
 #define DRIVERS_NET_VIRTIO_VIRTQ_H
@@ -54,7 +59,10 @@ struct bh_virtq {
 	uint16_t same_cnt;    /* transmit, split: so many entries before avail_idx say their own position */
 	uint16_t filled;      /* receive: identifiers [0, filled) have had their first packet */
 	uint16_t queue_idx;   /* the device's number of this queue */
+	uint16_t batch_left;  /* receive, batched: buffers of the batch that was read last and are not taken yet */
+	uint32_t batch_bytes; /* length of its last; the others are full */
 	bool packed;
+	bool batched;               /* packed, with VIRTIO_F_IN_ORDER: an entry may stand for all before it */
 	bool in_order;              /* every used entry so far was of the oldest buffer */
 	volatile void *notify_addr; /* NULL: through the mailbox */
 	uint32_t notify_offset;     /* in the BAR of the notification structure */
@@ -222,6 +230,13 @@ bh_virtq_packed_used_skip(struct bh_virtq *vq, uint16_t cnt)
 	uint32_t position = vq->used_idx + (uint32_t)cnt;
 	vq->used_wrap ^= (uint16_t)(position >= vq->size);
 	vq->used_idx = (uint16_t)(position & vq->mask);
+}
+
+/* bh_virtq_batch_cnt - positions from `position` to that of identifier `id`, both counted: one batch, in order */
+BH_INLINE uint16_t
+bh_virtq_batch_cnt(const struct bh_virtq *vq, uint32_t position, uint32_t id)
+{
+	return (uint16_t)(((id - position) & vq->mask) + 1);
 }
 
 /* bh_virtq_packed_word - length, identifier and flags of a descriptor as the one store that gives it to the device */
