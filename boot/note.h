@@ -9,6 +9,6 @@
 #define BH_BOOT_NOTE_NAME       "bulkhead"
 #define BH_BOOT_NOTE_NAME_BYTES 9 /* with its NUL */
 #define BH_BOOT_NOTE_TYPE       0x626b6864
-#define BH_BOOT_NOTE_VERSION    3
+#define BH_BOOT_NOTE_VERSION    4
 
 #endif

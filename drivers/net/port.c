@@ -68,6 +68,7 @@ options_fill(struct bh_port_options *options, const struct bh_boot_device *devic
 		options->queue_cnt = BH_MAX(device->queue_cnt, 1u);
 	if (options->mtu_bytes == 0)
 		options->mtu_bytes = device->mtu_bytes != 0 ? device->mtu_bytes : MTU_DEFAULT;
+	options->no_offload |= device->no_offload != 0;
 	if (options->data_bytes == 0)
 		options->data_bytes = BH_PKT_DATA_BYTES;
 	if (options->rx_entries == 0)

@@ -121,6 +121,7 @@ struct bh_device_config {
 	const char *socket;            /* vfio-user */
 	const char *address;           /* vfio */
 	uint32_t queue_cnt, mtu_bytes; /* of a port; 0: not said */
+	bool no_offload;               /* of a port: checksums and tags are left to the cell */
 };
 
 struct bh_config_file; /* entries with their lines; private to host/run */

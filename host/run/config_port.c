@@ -48,6 +48,7 @@ bh_config_port_fill(const struct bh_run_config *config, const char *section, str
 	out->address = bh_config_string(config, section, "address");
 	out->queue_cnt = (uint32_t)bh_config_uint(config, section, "queues");
 	out->mtu_bytes = (uint32_t)bh_config_uint(config, section, "mtu");
+	out->no_offload = !bh_config_enum(config, section, "offload");
 	if (backend->needs != NULL && bh_config_string(config, section, backend->needs)[0] == '\0')
 		return bh_config_error_id(config, section, "backend", "E015", error, "needs a key '%s': %s",
 		                          backend->needs, backend->meaning);

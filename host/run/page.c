@@ -109,6 +109,7 @@ add_device(struct bh_cell *cell, uint32_t device_idx, uint64_t *addr)
 	                 ? bh_pci_class_name(from->backend->pci_class)
 	                 : from->config->model);
 	device->queue_cnt = from->config->queue_cnt;
+	device->no_offload = from->config->no_offload;
 	device->mtu_bytes = from->config->mtu_bytes;
 	device->pci_vendor = from->backend->pci_vendor;
 	device->pci_device = from->backend->pci_device;

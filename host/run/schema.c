@@ -44,6 +44,7 @@ static const struct bh_config_key common[] = {
         {"port *", "address", BH_VALUE_STRING, "", .help = "a PCI address such as 0000:01:00.0"},
         {"port *", "queues", BH_VALUE_UINT, "", .min = 1, .max = 16, .help = "a number from 1 to 16"},
         {"port *", "mtu", BH_VALUE_UINT, "", .min = 68, .max = 9216, .help = "bytes, from 68 to 9216"},
+        {"port *", "offload", BH_VALUE_ENUM, "yes", .words = no_yes_words},
         {"port *", "server", BH_VALUE_ENUM, "no", .words = no_yes_words},
         {"port *", "mac", BH_VALUE_STRING, "", .help = "vhost-user: an address such as 02:00:00:00:00:01"},
         {"port *", "file", BH_VALUE_STRING, "", .help = "pcap: a capture file to receive from"},

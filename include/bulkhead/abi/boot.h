@@ -23,7 +23,7 @@
 #include <bulkhead/types.h>
 
 #define BH_BOOT_MAGIC   UINT64_C(0x544f4f42484b4c42) /* "BLKHBOOT" */
-#define BH_BOOT_VERSION 3u
+#define BH_BOOT_VERSION 4u
 #define BH_BOOT_FD      3
 
 #define BH_CORES_MAX        64u
@@ -86,9 +86,11 @@ struct bh_boot_device {
 	char model[BH_NAME_BYTES]; /* "nvme", "virtio-net", "null", ... */
 	uint16_t pci_vendor;
 	uint16_t pci_device;
-	uint32_t pci_class; /* 24 bits: base class, sub-class, programming interface */
-	uint32_t queue_cnt; /* of a port: `queues` of [port NAME]; 0: not said */
-	uint32_t mtu_bytes; /* of a port: `mtu`; 0: not said */
+	uint32_t pci_class;  /* 24 bits: base class, sub-class, programming interface */
+	uint32_t queue_cnt;  /* of a port: `queues` of [port NAME]; 0: not said */
+	uint32_t mtu_bytes;  /* of a port: `mtu`; 0: not said */
+	uint32_t no_offload; /* of a port: `offload = no` */
+	uint32_t reserved;
 	struct bh_boot_bar bar[BH_DEVICE_BARS_MAX];
 };
 
