@@ -169,8 +169,21 @@ write_json(const char *path)
 static void
 usage(FILE *stream)
 {
-	fprintf(stream, "usage: two-core [--build DIR] [--runs N] [--seconds S] [--json FILE]\n"
-	                "nvme-bench against the software device, medians by how near the cores were\n");
+	fprintf(stream, "usage: two-core [--build DIR] [--runs N] [--seconds S] [--json FILE] | --probe\n"
+	                "nvme-bench against the software device, medians by how near the cores were\n"
+	                "--probe: only how near they are now: a cache line's round trip in ns\n");
+}
+
+static int
+probe_print(void)
+{
+	double ns = probe_round_trip_ns(1, 0);
+	if (ns < 0) {
+		fprintf(stderr, "two-core: no probe between CPU 1 and CPU 0: %s\n", strerror((int)-ns));
+		return 1;
+	}
+	printf("%.1f\n", ns);
+	return 0;
 }
 
 int
@@ -179,7 +192,8 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 	        {"build", required_argument, NULL, 'b'},   {"runs", required_argument, NULL, 'r'},
 	        {"seconds", required_argument, NULL, 's'}, {"json", required_argument, NULL, 'j'},
-	        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+	        {"probe", no_argument, NULL, 'p'},         {"help", no_argument, NULL, 'h'},
+	        {NULL, 0, NULL, 0}};
 	const char *build = "build", *json_path = NULL;
 	int runs = 5, seconds = 2, option;
 
@@ -192,6 +206,8 @@ main(int argc, char **argv)
 			seconds = atoi(optarg);
 		else if (option == 'j')
 			json_path = optarg;
+		else if (option == 'p')
+			return probe_print();
 		else {
 			usage(option == 'h' ? stdout : stderr);
 			return option == 'h' ? 0 : 2;
