@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The router cell against DPDK's l3fwd in the same place: one core between two vhost-user ports of one testpmd, which on
 the other core makes 64-byte frames to 64,000 destinations (flowgen) and counts what comes back. 1000 routes, half of them
-to each port: l3fwd has room for 1024. Interleaved A B B A. Needs root, the packages dpdk-dev, dpdk-doc and libdpdk-dev
+to each port: l3fwd has room for 1024. Interleaved A B B A, in windows that say how near the cores were. Needs root, the packages dpdk-dev, dpdk-doc and libdpdk-dev
 (l3fwd is built from its source in dpdk-doc), and hugepages (it reserves them and gives them back)."""
-import argparse, glob, json, os, re, shutil, statistics, subprocess, sys, tempfile, time
+import argparse, glob, json, os, shutil, statistics, subprocess, sys, tempfile, time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "two_core"))
+import windows
 
 HUGEPAGES = "/proc/sys/vm/nr_hugepages"
 WANTED = 600
@@ -12,6 +15,7 @@ SOURCE = "/usr/share/dpdk/examples"
 ROUTES = [f"10.253.{i // 4}.{i % 4 * 64}/26" for i in range(1000)]
 SPACE = f"bh-peers-{os.getpid()}"
 STATION = "00:01:02:03:04:01"  # where flowgen sends to
+SIDES = ("l3fwd", "router")
 CONF = """[cell]
 app = fwd
 cpus = 1
@@ -20,10 +24,12 @@ arena = 64M
 backend = vhost-user
 socket = {folder}/v0.sock
 ring = {ring}
+offload = no
 [port p1]
 backend = vhost-user
 socket = {folder}/v1.sock
 ring = {ring}
+offload = no
 [fwd]
 mode = router
 """
@@ -114,48 +120,48 @@ def end(process, last=None):
 
 
 def measure(side, ring, options, program, folder):
-    """Millions of frames a second that come back, and that were offered."""
+    """[(label, Mpps that come back)] of one start of both programs, and the median of what was offered."""
     back = back_start(folder)
     front = front_router(folder, ring, options.build) if side == "router" else front_l3fwd(folder, ring, program)
     time.sleep(4)
-    for line, pause in (("start", 1), ("show port stats all", options.seconds), ("show port stats all", 0.3)):
+
+    def say(line):
         back.stdin.write(line + "\n")
         back.stdin.flush()
-        time.sleep(pause)
-    said = end(back, "stop\nquit\n")
+
+    labels = windows.run(say, options.build, options.windows, options.seconds, "start")
+    said = end(back, "quit\n")
     front.send_signal(2)
     front_said = end(front)
     if options.verbose:
         print(side, front_said[-1500:], said[-2500:])
-    rates = {way: [int(rate) for rate in re.findall(rf"{way}-pps:\s+(\d+)", said)[-2:]] for way in ("Rx", "Tx")}
-    if sum(rates["Rx"]) == 0:
+    rates = {way: windows.rates(said, options.windows, way, 2) for way in ("Rx", "Tx")}
+    if not rates["Rx"] or 0 in rates["Rx"]:
         sys.exit(f"bench/fwd_peers: nothing comes back from {side}, {ring}:\n{front_said[-2500:]}\n{said[-1500:]}")
-    return sum(rates["Rx"]) / 1e6, sum(rates["Tx"]) / 1e6
+    return list(zip(labels, rates["Rx"])), statistics.median(rates["Tx"])
 
 
 def compare(options, program, folder):
     rows = []
-    print("1000 routes, 64,000 destinations, 64-byte frames, one core; Mpps that come back, medians (lowest..highest)")
-    print(f"{'ring':8}{'l3fwd':>24}{'router':>24}{'ratio':>8}{'offered':>16}")
+    print("1000 routes, 64,000 destinations, 64-byte frames, one core; Mpps that come back, medians (lowest..highest) x windows")
+    windows.title(SIDES)
     for ring in ("split", "packed"):
-        runs, offered = {"l3fwd": [], "router": []}, {"l3fwd": [], "router": []}
+        runs, offered = {side: [] for side in SIDES}, {side: [] for side in SIDES}
         for side in ("l3fwd", "router", "router", "l3fwd") * options.rounds:
             back, sent = measure(side, ring, options, program, folder)
-            runs[side].append(back)
+            runs[side] += back
             offered[side].append(sent)
-        middle = {side: statistics.median(values) for side, values in runs.items()}
-        rows.append({"ring": ring, "mpps": runs, "offered_mpps": offered, "ratio": middle["router"] / middle["l3fwd"]})
-        text = {side: f"{middle[side]:.2f} ({min(v):.2f}..{max(v):.2f})" for side, v in runs.items()}
-        sent = " ".join(f"{statistics.median(v):.1f}" for v in offered.values())
-        print(f"{ring:8}{text['l3fwd']:>24}{text['router']:>24}{rows[-1]['ratio']:8.2f}{sent:>16}", flush=True)
+        rows += windows.table(ring, runs, SIDES)
+        print(f"{'':24}offered" + "".join(f"{statistics.median(offered[side]):28.2f}" for side in SIDES), flush=True)
     return rows
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build")
-    parser.add_argument("--rounds", type=int, default=2, help="of A B B A")
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--rounds", type=int, default=1, help="of A B B A")
+    parser.add_argument("--windows", type=int, default=4, help="of each start")
+    parser.add_argument("--seconds", type=float, default=1, help="of a window")
     parser.add_argument("--verbose", action="store_true", help="what the programs say at their end")
     parser.add_argument("--json")
     options = parser.parse_args()

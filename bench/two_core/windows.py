@@ -48,21 +48,21 @@ def rates(said, cnt, way="Rx", ports=1):
 
 
 def table(name, runs, sides):
-    """Prints a line for each label that both sides have; runs: {side: [(label, rate)]}. Returns them as rows."""
+    """Prints a line for each label, with a ratio where both sides have windows of it. runs: {side: [(label, rate)]}.
+    Returns the lines as rows."""
     rows = []
     for at in LABELS:
         values = {side: [rate for was, rate in runs[side] if was == at] for side in sides}
-        if not all(values.values()):
+        if not any(values.values()):
             continue
-        middle = {side: statistics.median(values[side]) for side in sides}
-        ratio = middle[sides[1]] / middle[sides[0]]
-        text = [f"{middle[side]:.2f} ({min(values[side]):.2f}..{max(values[side]):.2f}) x{len(values[side])}" for side in sides]
-        print(f"{name:20}{at:7}{text[0]:>28}{text[1]:>28}{ratio:8.2f}", flush=True)
+        middle = [statistics.median(values[side]) if values[side] else None for side in sides]
+        text = [f"{mid:.2f} ({min(values[side]):.2f}..{max(values[side]):.2f}) x{len(values[side])}" if mid is not None else "-"
+                for side, mid in zip(sides, middle)]
+        ratio = None if None in middle else middle[1] / middle[0]
+        print(f"{name:24}{at:7}{text[0]:>28}{text[1]:>28}" + (f"{ratio:8.2f}" if ratio else f"{'-':>8}"), flush=True)
         rows.append({"case": name, "cores": at, "ratio": ratio, "mpps": values})
-    if not rows:
-        print(f"{name:20}no distance of the cores that both sides had: {runs}", flush=True)
     return rows
 
 
 def title(sides):
-    print(f"{'':20}{'cores':7}{sides[0]:>28}{sides[1]:>28}{'ratio':>8}")
+    print(f"{'':24}{'cores':7}{sides[0]:>28}{sides[1]:>28}{'ratio':>8}")
