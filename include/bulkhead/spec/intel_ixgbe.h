@@ -95,9 +95,9 @@ enum ixgbe_queue_reg {
 	IXGBE_QUEUE_QPRDC = 0x430, /* of queues 0 to 15: packets dropped because it was full (SRRCTL.DROP_EN) */
 };
 
-#define IXGBE_CTRL_LRST           (1u << 3) /* link reset */
+#define IXGBE_CTRL_LRST           (1u << 3)      /* link reset */
 #define IXGBE_SYNC_SW_PHY(port)   (2u << (port)) /* SW_FW_SYNC: the PHY of this function */
-#define IXGBE_SYNC_SW_MAC         (1u << 3) /* SW_FW_SYNC: the MAC's registers that firmware also writes */
+#define IXGBE_SYNC_SW_MAC         (1u << 3)      /* SW_FW_SYNC: the MAC's registers that firmware also writes */
 #define IXGBE_SYNC_FW_SHIFT       5
 #define IXGBE_EEMNGCTL_CFG_DONE0  (1u << 18) /* + 1: of port 1 */
 #define IXGBE_CTRL_EXT_NS_DIS     (1u << 16)
