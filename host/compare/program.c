@@ -132,8 +132,9 @@ wait_for(int pid_fd, uint64_t until_ns, bool stoppable)
 	return false;
 }
 
-int
-bh_program_run(const char *const *argv, const char *out_path, const char *err_path, uint64_t timeout_ns, int *out_exit)
+static int
+run(const char *const *argv, const char *out_path, const char *err_path, uint64_t timeout_ns, bool stoppable,
+    int *out_exit)
 {
 	pid_t pid = -1;
 	int status, err = start(argv, out_path, err_path, &pid);
@@ -141,9 +142,9 @@ bh_program_run(const char *const *argv, const char *out_path, const char *err_pa
 	if (err != 0)
 		return err;
 	int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	bool ended = pid_fd >= 0 && wait_for(pid_fd, now_ns() + timeout_ns, true);
+	bool ended = pid_fd >= 0 && wait_for(pid_fd, now_ns() + timeout_ns, stoppable);
 	if (!ended) {
-		err = pid_fd < 0 ? -errno : bh_program_stopped() ? -EINTR : -ETIMEDOUT;
+		err = pid_fd < 0 ? -errno : stoppable && bh_program_stopped() ? -EINTR : -ETIMEDOUT;
 		kill(-pid, SIGTERM);
 		if (pid_fd < 0 || !wait_for(pid_fd, now_ns() + GRACE_NS, false))
 			kill(-pid, SIGKILL);
@@ -154,4 +155,17 @@ bh_program_run(const char *const *argv, const char *out_path, const char *err_pa
 		close(pid_fd);
 	*out_exit = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return err;
+}
+
+int
+bh_program_run(const char *const *argv, const char *out_path, const char *err_path, uint64_t timeout_ns, int *out_exit)
+{
+	return run(argv, out_path, err_path, timeout_ns, true, out_exit);
+}
+
+int
+bh_program_run_through(const char *const *argv, const char *out_path, const char *err_path, uint64_t timeout_ns,
+                       int *out_exit)
+{
+	return run(argv, out_path, err_path, timeout_ns, false, out_exit);
 }

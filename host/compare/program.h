@@ -27,4 +27,8 @@ bool bh_program_stopped(void);
 BH_MUST_CHECK int bh_program_run(const char *const *argv, const char *out_path, const char *err_path,
                                  uint64_t timeout_ns, int *out_exit);
 
+/* bh_program_run_through - the same, whatever signal asks us to stop: for commands that give something back. */
+BH_MUST_CHECK int bh_program_run_through(const char *const *argv, const char *out_path, const char *err_path,
+                                         uint64_t timeout_ns, int *out_exit);
+
 #endif
