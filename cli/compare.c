@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/apps.h"
 #include "cli/cli.h"
 #include "host/compare/compare.h"
 #include "host/compare/net.h"
@@ -22,7 +23,8 @@ static void
 usage(FILE *stream)
 {
 	fputs("usage: bulkhead compare nvme ADDRESS [OPTIONS]\n"
-	      "       bulkhead compare net [OPTIONS]\n\n"
+	      "       bulkhead compare net [FILE.conf [FILE.conf] --generator FILE.conf] [OPTIONS]\n"
+	      "       bulkhead compare net --restore\n\n"
 	      "Measures Linux's NVMe driver, tuned to win (A), against the cell (B), on one device, in turn: A B A B A "
 	      "B.\n"
 	      "Takes the device from Linux in between and gives it back at the end, also after a failure or Ctrl-C. "
@@ -30,9 +32,15 @@ usage(FILE *stream)
 	      "a PCI address, or auto: the only NVMe device that is not in use. Reads only, but with --destructive.\n\n"
 	      "net: Linux's forwarding, XDP and AF_XDP (A) against the cross-connect and the router (B), on veth pairs "
 	      "in\n"
-	      "namespaces that it makes and takes away. Takes --report, --quick, --runs, --duration, --cpu, --check, "
-	      "--json,\n"
-	      "--quiet.\n\n"
+	      "namespaces that it makes and takes away. With FILE, on its two cards (backend = vfio), which Linux's "
+	      "own "
+	      "driver\n"
+	      "and the cell get in turn; the generator's file is a pktgen cell over two more, at the other ends of "
+	      "both "
+	      "wires.\n"
+	      "One FILE of xconnect, one of fwd, or one of each. Takes --report, --quick, --runs, --duration, --cpu, "
+	      "--check,\n"
+	      "--json, --quiet, --generator, --latency-rate, --restore.\n\n"
 	      "  --report DIR        report.json, report.html and *.hgrm go there (default: bulkhead-compare-TIME)\n"
 	      "  --quick             4 KiB random reads at depths 1 and 32 only, 1.5 s a run\n"
 	      "  --runs N            pairs, 1 to 20 (default 3)\n"
@@ -46,6 +54,11 @@ usage(FILE *stream)
 	      "  --json              report.json on standard output, the table on standard error\n"
 	      "  --quiet             no line for each run\n"
 	      "  --restore           only put back what a killed comparison left changed\n"
+	      "  --generator FILE    net: the pktgen cell's configuration\n"
+	      "  --latency-rate N    net: frames a second while latency is measured (default 50000; 1000 where an "
+	      "emulator "
+	      "plays the\n"
+	      "                      cards)\n"
 	      "  --rehearse FILE     no device: A on this file, B on a software device; shows the report, decides "
 	      "nothing\n\n"
 	      "exit codes: 0 measured, 1 a run failed, 2 usage, 3 --check: a criterion was missed or not measured,\n"
@@ -68,6 +81,8 @@ enum option_key {
 	OPTION_QUIET,
 	OPTION_RESTORE,
 	OPTION_REHEARSE,
+	OPTION_GENERATOR,
+	OPTION_LATENCY_RATE,
 };
 
 static const struct option options_known[] = {
@@ -85,6 +100,8 @@ static const struct option options_known[] = {
         {"quiet", no_argument, NULL, OPTION_QUIET},
         {"restore", no_argument, NULL, OPTION_RESTORE},
         {"rehearse", required_argument, NULL, OPTION_REHEARSE},
+        {"generator", required_argument, NULL, OPTION_GENERATOR},
+        {"latency-rate", required_argument, NULL, OPTION_LATENCY_RATE},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
 };
@@ -117,6 +134,8 @@ take_valued(struct bh_compare_options *compare, int key)
 		code = take_number("--namespace", 1, UINT32_MAX - 1, &number);
 		compare->nsid = (uint32_t)number;
 		return code;
+	case OPTION_LATENCY_RATE:
+		return take_number("--latency-rate", 1, 1000000000, &compare->latency_pps);
 	case OPTION_DURATION:
 		if (bh_parse_duration_ns(optarg, &compare->duration_ns) == 0 && compare->duration_ns > 0)
 			return BH_EXIT_OK;
@@ -141,6 +160,9 @@ take_option(struct arguments *arguments, int key)
 		return BH_EXIT_OK;
 	case OPTION_REHEARSE:
 		compare->rehearse = optarg;
+		return BH_EXIT_OK;
+	case OPTION_GENERATOR:
+		compare->generator = optarg;
 		return BH_EXIT_OK;
 	case OPTION_QUICK:
 		compare->quick = true;
@@ -169,20 +191,27 @@ take_option(struct arguments *arguments, int key)
 }
 
 static int
-parse_net(const struct arguments *arguments, int word_cnt)
+parse_net(struct arguments *arguments, char **word, int word_cnt)
 {
-	const struct bh_compare_options *compare = &arguments->compare;
-	if (word_cnt != 1) {
-		fprintf(stderr, "bulkhead compare net: it makes its own ports; no address is meant\n");
+	struct bh_compare_options *compare = &arguments->compare;
+	if (word_cnt > (int)BH_COMPARE_FILES_MAX || (arguments->restore && word_cnt > 0)) {
+		fprintf(stderr, "bulkhead compare net: no file, one, or one of xconnect and one of fwd; with --restore "
+		                "none\n");
 		return BH_EXIT_USAGE;
 	}
-	if (arguments->restore || compare->destructive || compare->prove || compare->rehearse != NULL ||
-	    compare->serial != NULL || compare->nsid != 0) {
+	if (compare->destructive || compare->prove || compare->rehearse != NULL || compare->serial != NULL ||
+	    compare->nsid != 0) {
 		fprintf(stderr,
 		        "bulkhead compare net: an option of compare nvme; 'bulkhead compare --help' tells which are "
 		        "net's\n");
 		return BH_EXIT_USAGE;
 	}
+	if (compare->generator != NULL && word_cnt == 0) {
+		fprintf(stderr, "bulkhead compare net: --generator is for cards: which configuration is compared?\n");
+		return BH_EXIT_USAGE;
+	}
+	for (int i = 0; i < word_cnt; i++)
+		compare->file[compare->file_cnt++] = word[i];
 	return -1;
 }
 
@@ -205,7 +234,11 @@ parse(int argc, char **argv, struct arguments *arguments)
 	word_cnt = argc - optind;
 	arguments->net = word_cnt > 0 && strcmp(argv[optind], "net") == 0;
 	if (arguments->net)
-		return parse_net(arguments, word_cnt);
+		return parse_net(arguments, argv + optind + 1, word_cnt - 1);
+	if (arguments->compare.generator != NULL || arguments->compare.latency_pps != 0) {
+		fprintf(stderr, "bulkhead compare nvme: an option of compare net\n");
+		return BH_EXIT_USAGE;
+	}
 	if (word_cnt > 0 && strcmp(argv[optind], "nvme") != 0) {
 		fprintf(stderr, "bulkhead compare: there are nvme and net, not '%s'\n", argv[optind]);
 		return BH_EXIT_USAGE;
@@ -227,6 +260,15 @@ print_error(const struct bh_error *error)
 	return bh_error_exit_code(error);
 }
 
+static int
+restore(const struct arguments *arguments)
+{
+	struct bh_error error = {0};
+	int err = arguments->net ? bh_compare_net_restore(&error)
+	                         : bh_compare_restore(arguments->compare.address, &error);
+	return err == 0 ? BH_EXIT_OK : print_error(&error);
+}
+
 int
 cmd_compare(int argc, char **argv)
 {
@@ -239,7 +281,9 @@ cmd_compare(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	if (arguments.restore)
-		return bh_compare_restore(arguments.compare.address, &error) == 0 ? BH_EXIT_OK : print_error(&error);
+		return restore(&arguments);
+	arguments.compare.app = bh_apps;
+	arguments.compare.app_cnt = bh_app_cnt;
 	arguments.compare.progress = stderr;
 	FILE *table = arguments.json ? stderr : stdout;
 	int err = arguments.net ? bh_compare_net(&arguments.compare, table, &outcome, &error)

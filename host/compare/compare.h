@@ -14,7 +14,10 @@
 
 #include "host/device/device.h"
 
+struct bh_app;
+
 #define BH_COMPARE_ROUNDS_MAX 20u
+#define BH_COMPARE_FILES_MAX  2u
 
 struct bh_compare_options {
 	const char *address;    /* of the PCI function, or "auto": the only NVMe device that nothing speaks against */
@@ -30,6 +33,13 @@ struct bh_compare_options {
 	bool prove;             /* also runs `bulkhead prove-iommu` on the device */
 	bool quiet;             /* no line per run */
 	FILE *progress;         /* lines while it runs */
+	/* net on cards: side B's configurations (one of xconnect, one of fwd, or one of both), and the generator's */
+	const char *file[BH_COMPARE_FILES_MAX];
+	uint32_t file_cnt; /* 0: on veth pairs */
+	const char *generator;
+	uint64_t latency_pps;     /* frames a second while latency is measured; 0: net.h's */
+	const struct bh_app *app; /* to read the configurations with */
+	size_t app_cnt;
 };
 
 enum bh_compare_verdict { BH_COMPARE_NOT_MEASURED = 0, BH_COMPARE_MISSED = 1, BH_COMPARE_MET = 2 };
@@ -54,13 +64,18 @@ BH_MUST_CHECK int bh_compare_nvme(const struct bh_compare_options *options, FILE
                                   struct bh_error *error);
 
 /**
- * bh_compare_net - Linux's forwarding against the cell on veth pairs that this makes: docs/compare.md, "Networks"
+ * bh_compare_net - Linux's forwarding against the cell, on veth pairs that this makes or on two cards: docs/compare.md, "Networks"
  *
- * Of the options: report_dir, round_cnt, duration_ns, cpu, quick, quiet, progress.
- * Return: 0; -EINVAL (E180, E381); -EINTR (E185); -EIO the ports could not be made (E380) or the report not written.
+ * Of the options: report_dir, round_cnt, duration_ns, cpu, quick, quiet, progress, file and what follows. Cards go back to the drivers
+ * that they had, also after a failure or a signal; after a kill -9, bh_compare_net_restore or the next comparison does it.
+ * Return: 0; -EINVAL (E180, E381, E382, E383) and what bh_config_load says; -EPERM a card is in use (E384), not root (E001);
+ * -EINTR (E185); -EIO the ports could not be made (E380) or the report not written.
  */
 BH_MUST_CHECK int bh_compare_net(const struct bh_compare_options *options, FILE *table, struct bh_compare_outcome *out,
                                  struct bh_error *error);
+
+/* bh_compare_net_restore - give back what an ended comparison left taken. Return: 0, also if nothing; -EIO (E187). */
+BH_MUST_CHECK int bh_compare_net_restore(struct bh_error *error);
 
 /**
  * bh_compare_restore - put back what an ended comparison left changed

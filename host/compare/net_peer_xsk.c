@@ -55,7 +55,7 @@ map_rings(struct port *port)
 }
 
 static int
-open_port(struct port *port, const char *interface, void *memory, uint64_t bytes, const char **out_what)
+open_port(struct port *port, const char *interface, bool native, void *memory, uint64_t bytes, const char **out_what)
 {
 	struct bh_af_xdp *xdp = &port->xdp;
 	*xdp = (struct bh_af_xdp){.ifindex = if_nametoindex(interface), .map_fd = -1, .prog_fd = -1, .link_fd = -1};
@@ -64,11 +64,14 @@ open_port(struct port *port, const char *interface, void *memory, uint64_t bytes
 	xdp->info = calloc(1, 4096 + sizeof(*xdp->info));
 	int err = xdp->info == NULL ? -ENOMEM : bh_xdp_socket_make(xdp, 0, out_what);
 	if (err == 0)
-		err = bh_xdp_program_attach(xdp, true, out_what);
+		err = bh_xdp_program_attach(xdp, native, out_what);
+	*out_what = err == 0 ? "mapping the rings" : *out_what;
+	if (err == 0)
+		err = map_rings(port); /* a socket that is bound lets nobody map (Linux 6.1) */
 	*out_what = err == 0 ? "binding to the queue" : *out_what;
-	if (err == 0 && bh_xdp_socket_bind(xdp, 0, true) != 0)
+	if (err == 0 && (!native || bh_xdp_socket_bind(xdp, 0, true) != 0))
 		err = bh_xdp_socket_bind(xdp, 0, false);
-	return err == 0 ? map_rings(port) : err;
+	return err;
 }
 
 static void
@@ -115,7 +118,7 @@ one_way(struct port *from, struct port *to)
 }
 
 int
-bh_net_peer_af_xdp(const char *a, const char *b)
+bh_net_peer_af_xdp(const char *a, const char *b, bool native)
 {
 	static struct port port[2];
 	const uint64_t bytes = (uint64_t)FRAME_CNT * BH_XDP_CHUNK;
@@ -123,7 +126,7 @@ bh_net_peer_af_xdp(const char *a, const char *b)
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	int err = memory == MAP_FAILED ? -errno : 0, i;
 	for (i = 0; i < 2 && err == 0; i++)
-		err = open_port(&port[i], name[i], memory, bytes, &what);
+		err = open_port(&port[i], name[i], native, memory, bytes, &what);
 	if (err != 0) {
 		fprintf(stderr, "bulkhead compare net-peer: %s, %s: %s\n", name[i == 0 ? 0 : i - 1], what,
 		        strerror(-err));

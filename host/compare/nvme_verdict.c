@@ -38,18 +38,6 @@ judge_random_reads(struct bh_session *session, struct bh_verdict *verdict, bool 
 }
 
 static void
-judge_iommu(struct bh_session *session)
-{
-	struct bh_verdict *verdict =
-	        bh_verdict_add(session, "iommu", "An IOMMU is enforced while the cell has the device", false);
-	snprintf(verdict->threshold, sizeof(verdict->threshold), "yes");
-	snprintf(verdict->value, sizeof(verdict->value), "%s",
-	         session->iommu[0] != '\0' ? session->iommu : "the cell never had the device");
-	if (session->iommu[0] != '\0' && !session->target.file)
-		verdict->state = session->iommu_enforced ? BH_COMPARE_MET : BH_COMPARE_MISSED;
-}
-
-static void
 judge_escape(struct bh_session *session)
 {
 	struct bh_verdict *verdict = bh_verdict_add(session, "dma_escape", "No DMA leaves the cell's memory", false);
@@ -128,7 +116,7 @@ bh_nvme_judge(struct bh_session *session)
 	snprintf(verdict->threshold, sizeof(verdict->threshold), "at least %g times lower, at each depth",
 	         BH_GO_P99_RATIO);
 	judge_random_reads(session, verdict, true, BH_GO_P99_RATIO, 0);
-	judge_iommu(session);
+	bh_verdict_iommu(session);
 	judge_escape(session);
 	if (session->machine.kind == BH_MACHINE_EMULATOR)
 		judge_lab(session);

@@ -17,8 +17,8 @@ static const char *const no_override[] = {NULL};
 #define POLL_QUEUES "/sys/module/nvme/parameters/poll_queues"
 
 /* What shows that the device is behind an IOMMU now: its group, the group's type, and that nobody loosened VFIO. */
-static void
-look_at_iommu(struct bh_session *session)
+void
+bh_owner_look_at_iommu(struct bh_session *session)
 {
 	char path[160], type[32], unsafe[8], no_iommu[8];
 	int group = session->target.group;
@@ -81,8 +81,8 @@ bh_owner_begin(struct bh_session *session, struct bh_error *error)
 }
 
 /* kmod loads it with vfio-pci, busybox does not. What comes of it the cell's back end says (E108). */
-static void
-load_type1(struct bh_session *session)
+void
+bh_owner_load_type1(struct bh_session *session)
 {
 	static const char *const argv[] = {"modprobe", "vfio_iommu_type1", NULL};
 	int exit_code;
@@ -122,8 +122,8 @@ bh_owner_to_cell(struct bh_session *session, struct bh_error *error)
 		if (err != 0)
 			return err;
 		session->handed_over = true;
-		load_type1(session);
-		look_at_iommu(session);
+		bh_owner_load_type1(session);
+		bh_owner_look_at_iommu(session);
 	}
 	session->linux_holds = false;
 	return 0;

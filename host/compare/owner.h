@@ -23,6 +23,11 @@ BH_MUST_CHECK int bh_owner_to_cell(struct bh_session *session, struct bh_error *
  */
 BH_MUST_CHECK int bh_owner_give_back(struct bh_session *session, struct bh_error *error);
 
+/* bh_owner_look_at_iommu - what shows that the device of session->target.group is behind an IOMMU, while VFIO has it */
+void bh_owner_look_at_iommu(struct bh_session *session);
+/* bh_owner_load_type1 - VFIO's module for IOMMUs; a note if it does not come */
+void bh_owner_load_type1(struct bh_session *session);
+
 /**
  * bh_owner_restore - after a comparison that was killed: the driver's parameter, the device, the disk's settings, in that order
  * Return: 0, also if nothing is left to do; as above.

@@ -22,6 +22,7 @@
 
 struct bh_session;
 struct bh_run;
+struct bh_net;
 
 enum bh_side { BH_SIDE_LINUX = 0, BH_SIDE_CELL = 1 };
 
@@ -106,6 +107,7 @@ struct bh_session {
 	char iommu[160]; /* evidence: the group and its type, read while the cell had it; "" none */
 	bool iommu_enforced;
 	struct bh_proof proof;
+	struct bh_net *net;      /* of a comparison of networks */
 	struct bh_error failure; /* what ended it early; "" nothing */
 
 	struct bh_case cases[BH_CASES_MAX];
@@ -168,6 +170,9 @@ enum bh_compare_verdict bh_judge(struct bh_session *session);
 struct bh_verdict *bh_verdict_add(struct bh_session *session, const char *key, const char *title, bool goal);
 void bh_verdict_ratio(struct bh_verdict *verdict, const char *label, const struct bh_summary *summary,
                       const struct bh_spread *ratio, double threshold, uint32_t round_cnt, bool *whole);
+
+/* bh_verdict_iommu - a subject's criterion about session->iommu */
+void bh_verdict_iommu(struct bh_session *session);
 
 /* Reports. Return: 0; -EIO. */
 void bh_report_text(const struct bh_session *session, FILE *stream);

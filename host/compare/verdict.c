@@ -47,6 +47,18 @@ bh_verdict_ratio(struct bh_verdict *verdict, const char *label, const struct bh_
 	}
 }
 
+void
+bh_verdict_iommu(struct bh_session *session)
+{
+	struct bh_verdict *verdict =
+	        bh_verdict_add(session, "iommu", "An IOMMU is enforced while the cell has the device", false);
+	snprintf(verdict->threshold, sizeof(verdict->threshold), "yes");
+	snprintf(verdict->value, sizeof(verdict->value), "%s",
+	         session->iommu[0] != '\0' ? session->iommu : "the cell never had the device");
+	if (session->iommu[0] != '\0' && !session->target.file)
+		verdict->state = session->iommu_enforced ? BH_COMPARE_MET : BH_COMPARE_MISSED;
+}
+
 enum bh_compare_verdict
 bh_judge(struct bh_session *session)
 {

@@ -19,8 +19,8 @@ const struct bh_error_entry bh_errors_compare[] = {
          "Every change of the machine is written to /run/bulkhead/compare before it is made. Without it nothing is "
          "changed. Look at the folder's permissions and room."},
         {"E187", FAILED, "a setting could not be put back",
-         "The message names the file and the value that stood there. `bulkhead compare nvme ADDRESS --restore` tries "
-         "again from the journal."},
+         "The message names the file and the value that stood there. `bulkhead compare nvme ADDRESS --restore`, or "
+         "`bulkhead compare net --restore`, tries again from the journal."},
         {"E188", FAILED, "the comparison could not start", "The message has the reason."},
         {"E189", FAILED, "the report could not be written", "Look at the folder's permissions and room."},
         {"E190", FAILED, "fio's output is not what was asked for",
@@ -34,5 +34,23 @@ const struct bh_error_entry bh_errors_compare[] = {
          "command that failed."},
         {"E381", USAGE, "a comparison of networks needs two CPUs",
          "One for the generator, one for what is compared. On fewer, neither side's figures mean anything."},
+        {"E382", USAGE, "not a configuration that can be compared with Linux",
+         "`bulkhead compare net FILE --generator FILE2` takes side B's configuration as `bulkhead run` does: app = "
+         "xconnect "
+         "(mode forward) or fwd (mode router), one CPU, and two [port NAME]s with backend = vfio and an address each. "
+         "Two "
+         "files, one of each application, must have the same two cards and the same CPU."},
+        {"E383", USAGE, "not a generator for these cards",
+         "What stands on the other ends of both wires is a pktgen cell over two more cards: --generator FILE2, with "
+         "app = "
+         "pktgen, two [port NAME]s with backend = vfio, none of FILE's cards, and a CPU that is not FILE's. FILE's "
+         "first "
+         "port must be on the wire of pktgen's tx, its second on the wire of rx."},
+        {"E384", REFUSED, "a card of the comparison cannot be taken",
+         "Something of this machine uses it, its interface is up or has addresses (a comparison would lose them), or "
+         "nobody "
+         "knows which driver of Linux it belongs to. Take it out of use (`ip link set NAME down`, `ip addr flush dev "
+         "NAME`; "
+         "vfio-pci by somebody else's hand: bind it to its own driver), then try again. There is no override."},
         {NULL, 0, NULL, NULL},
 };
