@@ -238,7 +238,8 @@ frame_note(struct pktgen *gen, const struct bh_pkt *pkt)
 	case PKTGEN_OURS:
 		break;
 	}
-	if (mark.magic != gen->magic) {
+	/* Sent before this run began: a switch, a device or a socket held it. */
+	if (mark.magic != gen->magic || (int64_t)(mark.tx_tsc - gen->start_tsc) < 0) {
 		bh_counter_add(gen->cnt_foreign, 1);
 		return;
 	}

@@ -120,13 +120,19 @@ reference_sum(const uint8_t *bytes, uint32_t cnt_bytes, uint32_t sum)
 }
 
 static void
-frame_of(uint8_t *out, uint16_t len_bytes, uint16_t flow, uint64_t sequence)
+frame_at(uint8_t *out, uint16_t len_bytes, uint16_t flow, uint64_t sequence, uint64_t tx_tsc)
 {
 	struct pktgen_template template;
-	struct pktgen_mark mark = {PKTGEN_MAGIC, flow, sequence, sequence * UINT64_C(0x9e3779b97f4a7c15)};
+	struct pktgen_mark mark = {PKTGEN_MAGIC, flow, sequence, tx_tsc};
 	memset(out, 0, len_bytes);
 	pktgen_template_make(&template, len_bytes, src_mac, dst_mac);
 	pktgen_frame_write(&template, &mark, out);
+}
+
+static void
+frame_of(uint8_t *out, uint16_t len_bytes, uint16_t flow, uint64_t sequence)
+{
+	frame_at(out, len_bytes, flow, sequence, sequence * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 static enum pktgen_verdict
@@ -250,15 +256,33 @@ what_comes_from_nowhere_is_corrupt(void **state)
 	struct pktgen gen;
 	start(&gen, &config);
 	send_some(&gen, 32);
-	frame_of(held.frame[0], 60, 0, 16); /* flow 0 has sent 0 to 15 */
-	frame_of(held.frame[1], 60, 2, 0);  /* there is no flow 2 */
-	frame_of(held.frame[3], 60, 1, UINT64_C(0xffffffffffff));
+	frame_at(held.frame[0], 60, 0, 16, gen.start_tsc); /* flow 0 has sent 0 to 15 */
+	frame_at(held.frame[1], 60, 2, 0, gen.start_tsc);  /* there is no flow 2 */
+	frame_at(held.frame[3], 60, 1, UINT64_C(0xffffffffffff), gen.start_tsc);
 	give(0);
 	give(1);
 	give(2);
 	give(3);
 	receive_all(&gen);
 	check_counts(&gen, 1, 0, 0, 3, 1); /* of flow 0 came 1, and not 0 */
+}
+
+/* A switch may hold the frames of a run until the next. */
+static void
+what_an_earlier_run_sent_is_foreign(void **state)
+{
+	struct pktgen_config config = config_of(2);
+	struct pktgen gen;
+	start(&gen, &config);
+	send_some(&gen, 32);
+	frame_at(held.frame[0], 60, 0, 3, gen.start_tsc - 1);
+	frame_at(held.frame[1], 60, 1, 900, gen.start_tsc - 1000000);
+	give(0);
+	give(1);
+	give(2);
+	receive_all(&gen);
+	check_counts(&gen, 1, 0, 0, 0, 1);
+	assert_int_equal(*gen.cnt_foreign, 2);
 }
 
 static void
@@ -439,6 +463,7 @@ main(void)
 	        cmocka_unit_test(checksums_are_those_of_the_rfcs),
 	        cmocka_unit_test(chains_are_read_whole),
 	        WITH_GROUND(what_comes_from_nowhere_is_corrupt),
+	        WITH_GROUND(what_an_earlier_run_sent_is_foreign),
 	        WITH_GROUND(lost_late_and_double_frames_are_told_apart),
 	        WITH_GROUND(the_window_is_as_long_as_it_says),
 	        WITH_GROUND(what_asks_for_others_is_not_answered),
