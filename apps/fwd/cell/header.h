@@ -66,17 +66,17 @@ fwd_load_addr6(const uint8_t *at)
 	return (struct fwd_addr6){fwd_load64(at), fwd_load64(at + 8)};
 }
 
-/* The one's complement sum of a header without options is ffff (RFC 1071; its words' order does not matter). */
+/*
+ * The one's complement sum of a header without options is ffff (RFC 1071; its words' order does not matter): the plain
+ * sum is a multiple of ffff, and not 0, which no version 4 has. Compilers test that with one multiplication.
+ */
 BH_INLINE bool
 fwd_checksum_is_right(const uint8_t *ip)
 {
 	uint32_t word[5];
 	__builtin_memcpy(word, ip, sizeof(word));
 	uint64_t sum = (uint64_t)word[0] + word[1] + word[2] + word[3] + word[4];
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16)) == 0xffff;
+	return sum % 0xffff == 0;
 }
 
 /* Rare addresses, once one of them was seen to be one. */

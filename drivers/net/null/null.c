@@ -63,15 +63,17 @@ null_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
 {
 	struct bh_pkt_pool *pool = queue->pool;
 	uint64_t bytes = 0;
-	uint32_t sent = 0;
+	uint32_t sent = 0, done = 0; /* [done, i) are sent, and not given back yet */
 	for (uint32_t i = 0; i < cnt; i++) {
-		struct bh_pkt *pkt = pkts[i];
-		if (!bh_port_tx_check(queue, pkt, BH_PORT_TX_CSUM | BH_PORT_TX_VLAN, BH_PKT_SEGS_MAX))
+		if (BH_UNLIKELY(!bh_port_tx_check(queue, pkts[i], BH_PORT_TX_CSUM | BH_PORT_TX_VLAN, BH_PKT_SEGS_MAX))) {
+			bh_pkt_free_burst(pool, pkts + done, i - done);
+			done = i + 1;
 			continue;
-		bytes += bh_pkt_frame_bytes(pkt);
+		}
+		bytes += bh_pkt_frame_bytes(pkts[i]);
 		sent++;
-		bh_pkt_free_burst(pool, &pkt, 1);
 	}
+	bh_pkt_free_burst(pool, pkts + done, cnt - done);
 	bh_counter_add(queue->tx_pkts, sent);
 	bh_counter_add(queue->tx_bytes, bytes);
 	return cnt;

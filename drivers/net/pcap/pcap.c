@@ -125,24 +125,20 @@ is_due(struct pcap_queue *queue, const struct pcap_port *port, uint64_t now_tsc)
 	return now_tsc - queue->start_tsc >= bh_ns_to_tsc(record->at_ns);
 }
 
-/* Return: false: dropped and counted. */
 static bool
-frame_take(struct pcap_queue *queue, const struct bh_pcap_record *record, struct bh_pkt *pkt, uint64_t now_tsc)
+length_is_bad(const struct pcap_queue *queue, uint32_t len_bytes)
 {
-	uint32_t len_bytes = record->len_bytes;
-	if (len_bytes < BH_ETH_HEADER_BYTES) {
-		bh_port_drop(&queue->base, pkt, BH_DROP_RX_BAD_LENGTH);
-		return false;
-	}
-	if (len_bytes > queue->base.frame_bytes_max || len_bytes > pkt->pool->data_bytes) {
-		bh_port_drop(&queue->base, pkt, BH_DROP_RX_TOO_LONG);
-		return false;
-	}
-	memcpy(pkt->data, record + 1, len_bytes);
-	pkt->len_bytes = len_bytes;
+	return len_bytes < BH_ETH_HEADER_BYTES || len_bytes > queue->base.frame_bytes_max ||
+	       len_bytes > queue->base.pool->data_bytes;
+}
+
+static void
+frame_take(const struct pcap_queue *queue, const struct bh_pcap_record *record, struct bh_pkt *pkt, uint64_t now_tsc)
+{
+	memcpy(pkt->data, record + 1, record->len_bytes);
+	pkt->len_bytes = record->len_bytes;
 	pkt->port_idx = queue->base.port_idx;
 	pkt->rx_tsc = now_tsc;
-	return true;
 }
 
 static uint32_t
@@ -150,19 +146,28 @@ pcap_rx(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt)
 {
 	struct pcap_queue *queue = queue_of(base);
 	const struct pcap_port *port = port_of(base->port);
-	uint64_t now_tsc = bh_clock_now_tsc(), bytes = 0;
-	uint32_t got = 0;
+	const uint64_t now_tsc = bh_clock_now_tsc();
+	uint64_t bytes = 0;
+	uint32_t got = 0, fresh_cnt = 0;
+	/* Buffers for all of the burst at once, or as they become due; those that are left lie from `got` on. */
+	const uint32_t step = port->capture.paced != 0 ? 1 : cnt;
 	while (got < cnt && is_due(queue, port, now_tsc)) {
 		const struct bh_pcap_record *record = (const void *)(port->records + queue->at_bytes);
-		struct bh_pkt *pkt;
-		if (bh_pkt_get(base->pool, &pkt, 1) == 0)
+		if (got == fresh_cnt)
+			fresh_cnt += bh_pkt_get(base->pool, out_pkts + got, BH_MIN(step, cnt - got));
+		if (got == fresh_cnt)
 			break;
 		queue->at_bytes += bh_pcap_record_bytes(record->len_bytes);
-		if (!frame_take(queue, record, pkt, now_tsc))
+		if (BH_UNLIKELY(length_is_bad(queue, record->len_bytes))) {
+			bool is_short = record->len_bytes < BH_ETH_HEADER_BYTES;
+			bh_port_drop(base, out_pkts[--fresh_cnt], is_short ? BH_DROP_RX_BAD_LENGTH : BH_DROP_RX_TOO_LONG);
 			continue;
-		bytes += pkt->len_bytes;
-		out_pkts[got++] = pkt;
+		}
+		frame_take(queue, record, out_pkts[got], now_tsc);
+		bytes += record->len_bytes;
+		got++;
 	}
+	bh_pkt_free_burst(base->pool, out_pkts + got, fresh_cnt - got);
 	bh_counter_add(base->rx_pkts, got);
 	bh_counter_add(base->rx_bytes, bytes);
 	return got;
@@ -206,19 +211,22 @@ pcap_tx(struct bh_port_queue *base, struct bh_pkt *const *pkts, uint32_t cnt)
 {
 	struct pcap_queue *queue = queue_of(base);
 	const struct pcap_port *port = port_of(base->port);
-	uint64_t at_ns = cnt != 0 ? bh_tsc_to_ns(bh_clock_now_tsc() - queue->open_tsc) : 0, bytes = 0;
-	uint32_t i, sent = 0;
+	const bool writes = port->ring != NULL;
+	uint64_t at_ns = writes && cnt != 0 ? bh_tsc_to_ns(bh_clock_now_tsc() - queue->open_tsc) : 0, bytes = 0;
+	uint32_t i, sent = 0, done = 0; /* [done, i) are sent, and not given back yet */
 	for (i = 0; i < cnt; i++) {
-		struct bh_pkt *pkt = pkts[i];
-		if (!bh_port_tx_check(base, pkt, 0, BH_PKT_SEGS_MAX))
+		if (BH_UNLIKELY(!bh_port_tx_check(base, pkts[i], 0, BH_PKT_SEGS_MAX))) {
+			bh_pkt_free_burst(base->pool, pkts + done, i - done);
+			done = i + 1;
 			continue;
-		if (port->ring != NULL && !frame_put(queue, port, pkt, at_ns))
+		}
+		if (writes && !frame_put(queue, port, pkts[i], at_ns))
 			break;
-		bytes += bh_pkt_frame_bytes(pkt);
+		bytes += bh_pkt_frame_bytes(pkts[i]);
 		sent++;
-		bh_pkt_free_burst(base->pool, &pkt, 1);
 	}
-	if (port->ring != NULL)
+	bh_pkt_free_burst(base->pool, pkts + done, i - done);
+	if (writes)
 		__atomic_store_n(&port->ring->head, queue->head, __ATOMIC_RELEASE);
 	bh_counter_add(base->tx_pkts, sent);
 	bh_counter_add(base->tx_bytes, bytes);

@@ -7,7 +7,7 @@ void *cell_memmove(void *dst, const void *src, size_t size_bytes);
 void *cell_memset(void *dst, int byte, size_t size_bytes);
 int cell_memcmp(const void *a, const void *b, size_t size_bytes);
 
-#define RANGE_BYTES 400
+#define RANGE_BYTES 600
 
 static uint8_t range[RANGE_BYTES], expected[RANGE_BYTES];
 
@@ -37,11 +37,12 @@ test_memmove(void **state)
 static void
 test_memcpy(void **state)
 {
-	for (size_t size_bytes = 0; size_bytes <= 150; size_bytes++) {
+	static const size_t from = 3, to = 293;
+	for (size_t size_bytes = 0; size_bytes <= 290; size_bytes++) {
 		ranges_fill();
 		for (size_t i = 0; i < size_bytes; i++)
-			expected[201 + i] = expected[3 + i];
-		assert_ptr_equal(cell_memcpy(range + 201, range + 3, size_bytes), range + 201);
+			expected[to + i] = expected[from + i];
+		assert_ptr_equal(cell_memcpy(range + to, range + from, size_bytes), range + to);
 		assert_memory_equal(range, expected, RANGE_BYTES);
 	}
 }
