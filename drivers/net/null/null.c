@@ -65,7 +65,8 @@ null_tx(struct bh_port_queue *queue, struct bh_pkt *const *pkts, uint32_t cnt)
 	uint64_t bytes = 0;
 	uint32_t sent = 0, done = 0; /* [done, i) are sent, and not given back yet */
 	for (uint32_t i = 0; i < cnt; i++) {
-		if (BH_UNLIKELY(!bh_port_tx_check(queue, pkts[i], BH_PORT_TX_CSUM | BH_PORT_TX_VLAN, BH_PKT_SEGS_MAX))) {
+		if (BH_UNLIKELY(
+		            !bh_port_tx_check(queue, pkts[i], BH_PORT_TX_CSUM | BH_PORT_TX_VLAN, BH_PKT_SEGS_MAX))) {
 			bh_pkt_free_burst(pool, pkts + done, i - done);
 			done = i + 1;
 			continue;

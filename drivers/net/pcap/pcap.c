@@ -160,7 +160,8 @@ pcap_rx(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt)
 		queue->at_bytes += bh_pcap_record_bytes(record->len_bytes);
 		if (BH_UNLIKELY(length_is_bad(queue, record->len_bytes))) {
 			bool is_short = record->len_bytes < BH_ETH_HEADER_BYTES;
-			bh_port_drop(base, out_pkts[--fresh_cnt], is_short ? BH_DROP_RX_BAD_LENGTH : BH_DROP_RX_TOO_LONG);
+			bh_port_drop(base, out_pkts[--fresh_cnt],
+			             is_short ? BH_DROP_RX_BAD_LENGTH : BH_DROP_RX_TOO_LONG);
 			continue;
 		}
 		frame_take(queue, record, out_pkts[got], now_tsc);
