@@ -103,36 +103,34 @@ pcap_nothing(struct bh_port_queue *queue)
 {
 }
 
-/* Whether there is a next frame and its time has come. At the end of a round the next begins. */
+/* At the end of a round the next begins. Return: false: there is none. */
 static bool
+next_round(struct pcap_queue *queue, const struct bh_pcap_capture *capture)
+{
+	if (capture->loop_cnt != 0 && queue->loop_cnt + 1 >= capture->loop_cnt)
+		return false;
+	queue->loop_cnt++;
+	queue->at_bytes = 0;
+	queue->start_tsc = 0;
+	return true;
+}
+
+/* Whether there is a next frame and its time has come. The capture is not empty. */
+BH_INLINE bool
 is_due(struct pcap_queue *queue, const struct pcap_port *port, uint64_t now_tsc)
 {
 	const struct bh_pcap_capture *capture = &port->capture;
-	if (port->records == NULL || capture->record_cnt == 0)
+	if (BH_UNLIKELY(queue->at_bytes == capture->record_bytes) && !next_round(queue, capture))
 		return false;
-	if (queue->at_bytes == capture->record_bytes) {
-		if (capture->loop_cnt != 0 && queue->loop_cnt + 1 >= capture->loop_cnt)
-			return false;
-		queue->loop_cnt++;
-		queue->at_bytes = 0;
-		queue->start_tsc = 0;
-	}
-	if (queue->start_tsc == 0)
-		queue->start_tsc = now_tsc;
 	if (capture->paced == 0)
 		return true;
+	if (queue->start_tsc == 0)
+		queue->start_tsc = now_tsc;
 	const struct bh_pcap_record *record = (const void *)(port->records + queue->at_bytes);
 	return now_tsc - queue->start_tsc >= bh_ns_to_tsc(record->at_ns);
 }
 
-static bool
-length_is_bad(const struct pcap_queue *queue, uint32_t len_bytes)
-{
-	return len_bytes < BH_ETH_HEADER_BYTES || len_bytes > queue->base.frame_bytes_max ||
-	       len_bytes > queue->base.pool->data_bytes;
-}
-
-static void
+BH_INLINE void
 frame_take(const struct pcap_queue *queue, const struct bh_pcap_record *record, struct bh_pkt *pkt, uint64_t now_tsc)
 {
 	memcpy(pkt->data, record + 1, record->len_bytes);
@@ -147,10 +145,13 @@ pcap_rx(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt)
 	struct pcap_queue *queue = queue_of(base);
 	const struct pcap_port *port = port_of(base->port);
 	const uint64_t now_tsc = bh_clock_now_tsc();
+	const uint32_t over_max = BH_MIN((uint32_t)base->frame_bytes_max, base->pool->data_bytes) - BH_ETH_HEADER_BYTES;
 	uint64_t bytes = 0;
 	uint32_t got = 0, fresh_cnt = 0;
 	/* Buffers for all of the burst at once, or as they become due; those that are left lie from `got` on. */
 	const uint32_t step = port->capture.paced != 0 ? 1 : cnt;
+	if (port->records == NULL || port->capture.record_cnt == 0)
+		return 0;
 	while (got < cnt && is_due(queue, port, now_tsc)) {
 		const struct bh_pcap_record *record = (const void *)(port->records + queue->at_bytes);
 		if (got == fresh_cnt)
@@ -158,7 +159,7 @@ pcap_rx(struct bh_port_queue *base, struct bh_pkt **out_pkts, uint32_t cnt)
 		if (got == fresh_cnt)
 			break;
 		queue->at_bytes += bh_pcap_record_bytes(record->len_bytes);
-		if (BH_UNLIKELY(length_is_bad(queue, record->len_bytes))) {
+		if (BH_UNLIKELY(record->len_bytes - BH_ETH_HEADER_BYTES > over_max)) {
 			bool is_short = record->len_bytes < BH_ETH_HEADER_BYTES;
 			bh_port_drop(base, out_pkts[--fresh_cnt],
 			             is_short ? BH_DROP_RX_BAD_LENGTH : BH_DROP_RX_TOO_LONG);
