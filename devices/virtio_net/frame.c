@@ -114,7 +114,8 @@ cursor_copy(struct cursor *cursor, uint8_t *to, uint32_t cnt_bytes)
 	while (cnt_bytes > 0) {
 		const struct vnet_piece *piece = &cursor->frame->piece[cursor->piece_idx];
 		uint32_t part = BH_MIN(cnt_bytes, piece->len_bytes - cursor->offset);
-		memcpy(to, piece->addr + cursor->offset, part);
+		/* A hostile driver may have both in the same bytes. */
+		memmove(to, piece->addr + cursor->offset, part);
 		to += part;
 		cnt_bytes -= part;
 		cursor->offset += part;
